@@ -1,0 +1,1 @@
+"""The world: the only importers of pypsrp and watchfiles. Foreign exceptions end at this border."""

@@ -1,0 +1,99 @@
+"""Files that survive a power cut; the calls that only POSIX has are all here."""
+
+import os
+import re
+import socket
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import IO, Final
+
+from typing_extensions import Buffer
+
+Content = IO[bytes] | Path | bytes | Buffer | Iterator[Buffer] | Iterable[Buffer]
+
+CHUNK_BYTES: Final = 4 << 20
+
+
+def write(file: Path, content: Content) -> None:
+    """Write a new file and sync it; not yet its entry in the folder.
+
+    Raises:
+        FileExistsError: There is one already.
+    """
+    with file.open("xb") as target:
+        for part in _parts(content):
+            target.write(part)
+        target.flush()
+        os.fsync(target.fileno())
+
+
+def _parts(content: Content) -> Iterator[Buffer]:
+    if isinstance(content, Path):
+        with content.open("rb") as source:
+            yield from iter(lambda: source.read(CHUNK_BYTES), b"")
+    elif hasattr(content, "read"):
+        yield from iter(lambda: content.read(CHUNK_BYTES), b"")
+    elif (whole := _as_buffer(content)) is not None:
+        yield whole
+    elif not isinstance(content, Buffer):
+        yield from content
+
+
+def _as_buffer(content: object) -> memoryview | None:
+    """Anything with the buffer protocol, which has no class to ask for before Python 3.12."""
+    try:
+        return memoryview(content)  # type: ignore[arg-type]
+    except TypeError:
+        return None
+
+
+def read_range(file: Path, start: int, length: int) -> bytes:
+    """Bytes of a file; fewer than `length` only at its end."""
+    with file.open("rb", buffering=0) as source:
+        source.seek(start)
+        data = source.read(length)
+        while len(data) < length and (more := source.read(length - len(data))):
+            data += more
+    return data
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it; on return they survive a power cut."""
+    missing = []
+    while not folder.is_dir():
+        missing.append(folder)
+        folder = folder.parent
+    for new in reversed(missing):
+        new.mkdir(exist_ok=True)
+        sync_folder(new.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the entries of a folder durable: what was linked, renamed or removed there."""
+    if os.name != "posix":
+        return  # Windows cannot sync folders, and keeps their entries in its journal
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def host_label() -> str:
+    """This machine's name, as part of a file name."""
+    return re.sub(r"[^A-Za-z0-9.-]", "-", socket.gethostname())[:64]
+
+
+def is_left_behind(name: str) -> bool:
+    """Whether an incoming file was left by a process of this machine that is dead."""
+    host, _, rest = name.partition("~")
+    process = rest.partition("~")[0]
+    if host != host_label() or not process.isdigit() or os.name != "posix":
+        return False
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return False

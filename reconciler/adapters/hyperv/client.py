@@ -1,0 +1,199 @@
+"""The port `HostSession`, answered by the protection agent of a real or lab host."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from reconciler import agent_contract as contract
+from reconciler.adapters.hyperv.calls import AgentCalls
+from reconciler.adapters.hyperv.decode import broken_contract
+from reconciler.adapters.hyperv.host_file import HostFile
+from reconciler.agent_contract import AgentFunction, OperationState
+from reconciler.errors import HostRefusedError, ItemNotFoundError
+from reconciler.model.machine import (
+    Checkpoint,
+    HostFacts,
+    HostReport,
+    ReferencePoint,
+    VirtualMachine,
+)
+from reconciler.model.names import CheckpointId, ReferencePointId, RequestId, VmId
+from reconciler.model.protection import Consistency
+from reconciler.model.ranges import ByteRange, clipped, merged
+from reconciler.ports import RandomAccess
+
+CHANGES_PIECE_BYTES: Final = 64 << 30
+MAX_CHANGES: Final = 1_000_000
+"""How many extents of one disk are held before they are merged."""
+
+_CONSISTENCY_LEVEL = {
+    Consistency.APPLICATION: "Application",
+    Consistency.FILE_SYSTEM: "Application",  # Linux freezes its file systems at this level
+    Consistency.CRASH: "Crash",
+    Consistency.OFFLINE: "Crash",
+}
+
+
+class HyperVHost:
+    """One session with one host, for one thread."""
+
+    def __init__(self, calls: AgentCalls) -> None:
+        self._calls = calls
+        self._host = calls.host
+
+    def close(self) -> None:
+        """End the session; never raises."""
+        self._calls.session.close()
+
+    # --- observation
+
+    def facts(self) -> HostFacts:
+        """The host and its agent.
+
+        Raises:
+            HostRefusedError: The agent speaks another version of the contract.
+        """
+        decoder, answer = self._calls.one(contract.GET_HOST)
+        facts = decoder.facts(answer)
+        if facts.contract_version != contract.CONTRACT_VERSION:
+            raise HostRefusedError(
+                f"the agent on {self._host} speaks contract {facts.contract_version}, "
+                f"this reconciler speaks {contract.CONTRACT_VERSION}",
+                hint=f"install the agent of this version on {self._host}",
+                host=self._host,
+            )
+        return facts
+
+    def machines(self) -> Sequence[VirtualMachine]:
+        """All machines; planned ones of a migration are left out."""
+        decoder, answers = self._calls.all(contract.GET_MACHINE)
+        return tuple(m for m in map(decoder.machine, answers) if m is not None)
+
+    def checkpoints(self, vm_ids: Sequence[VmId] = ()) -> Sequence[Checkpoint]:
+        """All recovery checkpoints, ours and others'."""
+        decoder, answers = self._calls.all(contract.GET_CHECKPOINT, **_only(vm_ids))
+        return tuple(map(decoder.checkpoint, answers))
+
+    def reference_points(self, vm_ids: Sequence[VmId] = ()) -> Sequence[ReferencePoint]:
+        """All reference points, ours and others'."""
+        decoder, answers = self._calls.all(contract.GET_REFERENCE_POINT, **_only(vm_ids))
+        return tuple(map(decoder.reference_point, answers))
+
+    def report(self) -> HostReport:
+        """All of the above, in one look."""
+        return HostReport(
+            facts=self.facts(),
+            machines=tuple(self.machines()),
+            checkpoints=tuple(self.checkpoints()),
+            reference_points=tuple(self.reference_points()),
+        )
+
+    # --- operations
+
+    def take_checkpoint(
+        self, vm_id: VmId, consistency: Consistency, name: str, request_id: RequestId
+    ) -> Checkpoint:
+        """Take a recovery checkpoint and wait for it."""
+        ended = self._calls.operate(
+            contract.START_CHECKPOINT,
+            request_id,
+            VMId=vm_id,
+            ConsistencyLevel=_CONSISTENCY_LEVEL[consistency],
+            ElementName=name,
+        )
+        for checkpoint in self.checkpoints((vm_id,)):
+            if checkpoint.id == ended["CheckpointId"]:
+                return checkpoint
+        raise broken_contract(self._host, contract.GET_CHECKPOINT.name, "the new one is missing")
+
+    def convert_to_reference_point(
+        self, vm_id: VmId, checkpoint: CheckpointId, request_id: RequestId
+    ) -> ReferencePoint:
+        """Turn a checkpoint into a reference point and wait for it."""
+        ended = self._calls.operate(
+            contract.START_CONVERSION, request_id, VMId=vm_id, CheckpointId=checkpoint
+        )
+        made = self._reference_point(vm_id, ended["ReferencePointId"])
+        if made is None:
+            raise broken_contract(
+                self._host, contract.GET_REFERENCE_POINT.name, "the new one is missing"
+            )
+        return made
+
+    def converted(self, vm_id: VmId, request_id: RequestId) -> ReferencePoint | None:
+        """What an earlier conversion with this request id made; None if the host knows of none."""
+        ended = self._calls.ended(request_id)
+        if ended is None or OperationState(str(ended["State"])) not in contract.SUCCEEDED:
+            return None
+        return self._reference_point(vm_id, ended["ReferencePointId"])
+
+    def remove_checkpoint(
+        self, vm_id: VmId, checkpoint: CheckpointId, request_id: RequestId
+    ) -> None:
+        """Remove a checkpoint and wait for it; one that is gone already is no error."""
+        self._remove(
+            contract.START_CHECKPOINT_REMOVAL, request_id, VMId=vm_id, CheckpointId=checkpoint
+        )
+
+    def remove_reference_point(
+        self, vm_id: VmId, reference_point: ReferencePointId, request_id: RequestId
+    ) -> None:
+        """Remove a reference point and wait for it; one that is gone already is no error."""
+        self._remove(
+            contract.START_REFERENCE_POINT_REMOVAL,
+            request_id,
+            VMId=vm_id,
+            ReferencePointId=reference_point,
+        )
+
+    # --- disk bytes
+
+    def open(self, path: str) -> RandomAccess:
+        """A virtual disk file by its host path; nothing is read yet."""
+        return HostFile(self._calls, path)
+
+    def changed_ranges(self, path: str, since: str, virtual_bytes: int) -> Sequence[ByteRange]:
+        """Ranges of the virtual disk written between `since` and the checkpoint."""
+        found: list[ByteRange] = []
+        offset = 0
+        while offset < virtual_bytes:
+            _, answer = self._calls.one(
+                contract.GET_DISK_CHANGE,
+                Path=path,
+                LimitId=since,
+                Offset=offset,
+                Length=min(CHANGES_PIECE_BYTES, virtual_bytes - offset),
+            )
+            processed, extents = answer["ProcessedLength"], answer["Extents"]
+            assert isinstance(processed, int)  # noqa: S101 (checked by the decoder)
+            assert isinstance(extents, bytes)  # noqa: S101 (checked by the decoder)
+            if processed <= 0:  # the loop must end, whatever the host says
+                raise self._broken_changes(f"ProcessedLength {processed}")
+            found.extend(self._extents(extents))
+            if len(found) > MAX_CHANGES:
+                found = list(merged(found))
+            offset += processed
+        return merged(clipped(found, virtual_bytes))
+
+    def _extents(self, packed: bytes) -> Sequence[ByteRange]:
+        if len(packed) > 16 * contract.MAX_EXTENTS:
+            raise self._broken_changes(f"more than {contract.MAX_EXTENTS} extents in one piece")
+        try:
+            return contract.unpack_ranges(packed)
+        except ValueError as error:
+            raise self._broken_changes(str(error)) from error
+
+    def _broken_changes(self, what: str) -> HostRefusedError:
+        return broken_contract(self._host, contract.GET_DISK_CHANGE.name, what)
+
+    def _remove(self, start: AgentFunction, request_id: RequestId, **arguments: object) -> None:
+        try:
+            self._calls.operate(start, request_id, **arguments)
+        except ItemNotFoundError:
+            return
+
+    def _reference_point(self, vm_id: VmId, wanted: object) -> ReferencePoint | None:
+        return next((r for r in self.reference_points((vm_id,)) if r.id == wanted), None)
+
+
+def _only(vm_ids: Sequence[VmId]) -> dict[str, object]:
+    return {"VMId": list(vm_ids)} if vm_ids else {}

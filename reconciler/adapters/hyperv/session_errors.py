@@ -1,0 +1,182 @@
+"""What pypsrp, requests and their friends raise, as errors of ours.
+
+Source: reference/psrp-smb.md §4, which lists what each situation was seen to raise.
+"""
+
+from typing import Final
+
+import requests.exceptions
+from pypsrp.exceptions import AuthenticationError, WinRMTransportError, WSManFaultError
+from spnego.exceptions import SpnegoError
+
+from reconciler.errors import HostError, HostRefusedError, HostUnreachableError
+from reconciler.model.names import HostName
+
+ACCESS_DENIED: Final = 5
+ABORTED: Final = 995
+TIMED_OUT: Final = 2150858793
+"""Operation timeout, 0x80338029."""
+GONE: Final = 2150858843
+"""Unexpected selectors, 0x8033805B: the shell or the command is not there any more."""
+UNKNOWN_CONFIGURATION: Final = 2150858811
+TOO_MANY_SHELLS: Final = 2150859173
+TOO_MANY_OPERATIONS: Final = 2150859174
+
+STALE: Final = 400
+"""HTTP status for a message sealed for a connection that is no more."""
+MAX_SHOWN: Final = 300
+
+_PASSING_STATUS = frozenset({STALE, 408, 425, 429, 502, 503, 504})
+
+
+class HostileAnswerError(Exception):
+    """An answer that is too large, or of a shape that no host sends."""
+
+
+class Translator:
+    """Translates for one end point."""
+
+    def __init__(self, host: HostName, place: str, probe: str, user: str) -> None:
+        self._host = host
+        self._place = place
+        self._probe = probe
+        self._user = user
+
+    def unreachable(self, what: str) -> HostUnreachableError:
+        """No answer; `what` continues the sentence after the host's name."""
+        return HostUnreachableError(
+            f"{self._host} ({self._place}) {what}",
+            hint=f"check that the host runs and WinRM answers at {self._place}: {self._probe}",
+            host=self._host,
+        )
+
+    def refused(self, what: str, hint: str) -> HostRefusedError:
+        """An answer that says no."""
+        return HostRefusedError(f"{self._host} ({self._place}) {what}", hint=hint, host=self._host)
+
+    def translated(self, error: Exception, function: str) -> HostError:
+        """Our error for what was raised while `function` was called. Covers everything."""
+        match error:
+            case WSManFaultError():
+                return self._fault(error, function)
+            case WinRMTransportError():
+                return self._status(int(error.code), function)
+            case AuthenticationError() | SpnegoError():
+                return self._login_refused()
+            case requests.exceptions.RequestException():
+                return self._transport(error, function)
+            case ImportError():
+                return self.refused(
+                    f"asks for an authentication that is not installed here: {shown(error)}",
+                    "install pypsrp[kerberos], or use 'ntlm' or 'negotiate' in hosts.yaml",
+                )
+            case _:
+                return self._unexpected(error, function)
+
+    # --- faults and statuses
+
+    def _fault(self, error: WSManFaultError, function: str) -> HostError:
+        reason = shown(str(error.reason or ""))
+        if error.code in {TIMED_OUT, ABORTED, GONE}:
+            return self.unreachable(f"ended {function}: {reason}")
+        if error.code in {TOO_MANY_SHELLS, TOO_MANY_OPERATIONS}:
+            return self.refused(
+                f"has no room for {function}: {reason}",
+                "close other sessions of this user, or raise MaxShellsPerUser in the WinRM "
+                "quotas of the host",
+            )
+        if error.code == ACCESS_DENIED or "denied" in reason.lower():
+            return self.refused(
+                f"denies access to {self._user}: {reason}",
+                "add the user to the group that may use the session configuration: "
+                "Set-PSSessionConfiguration -ShowSecurityDescriptorUI on the host",
+            )
+        if error.code == UNKNOWN_CONFIGURATION or "session configuration" in reason:
+            return self.refused(
+                f"does not know the session configuration: {reason}",
+                "install the agent on the host; Get-PSSessionConfiguration there lists the names",
+            )
+        return self.refused(
+            f"answered {function} with the fault {shown(str(error.code))}: {reason}",
+            "look at Microsoft-Windows-WinRM/Operational on the host",
+        )
+
+    def _status(self, status: int, function: str) -> HostError:
+        if status in _PASSING_STATUS:
+            return self.unreachable(f"answered {function} with HTTP {status}")
+        return self.refused(
+            f"answered {function} with HTTP {status}",
+            f"check that WinRM, and no proxy or other service, answers there: {self._probe}",
+        )
+
+    def _login_refused(self) -> HostRefusedError:
+        return self.refused(
+            f"did not let {self._user} in: wrong password, unknown user, or a way of "
+            "authentication that it does not offer",
+            "check user and password of this host in hosts.yaml, and on the host "
+            "winrm get winrm/config/service/auth",
+        )
+
+    # --- transport
+
+    def _transport(self, error: requests.exceptions.RequestException, function: str) -> HostError:
+        text = str(error)
+        match error:
+            case requests.exceptions.SSLError():
+                return self._tls(text)
+            case requests.exceptions.Timeout():
+                return self.unreachable(f"did not answer {function} in time")
+            case requests.exceptions.ChunkedEncodingError():
+                return self.unreachable(f"cut its answer to {function} short")
+            case requests.exceptions.ConnectionError():
+                return self.unreachable(_why_not_connected(text, function))
+            case _:
+                return self._unexpected(error, function)
+
+    def _tls(self, text: str) -> HostRefusedError:
+        if "hostname" in text or "doesn't match" in text or "IP address mismatch" in text:
+            what, hint = "shows a certificate for another name", "use the name in the certificate"
+        elif "CERTIFICATE_VERIFY_FAILED" in text:
+            what = "shows a certificate that is not trusted"
+            hint = "name the file of its certificate authority in hosts.yaml"
+        elif "WRONG_VERSION_NUMBER" in text or "record layer failure" in text:
+            what, hint = "does not speak TLS on this port", "use the HTTPS listener's port: 5986"
+        else:
+            what, hint = "ended the TLS handshake", "compare certificates and TLS versions"
+        return self.refused(f"{what}: {shown(text)}", f"{hint}; {self._probe}")
+
+    def _unexpected(self, error: Exception, function: str) -> HostRefusedError:
+        return self.refused(
+            f"gave an answer to {function} that is not understood: "
+            f"{type(error).__name__}: {shown(error)}",
+            f"check that WinRM, and no proxy or other service, answers there: {self._probe}",
+        )
+
+
+def is_lost(error: BaseException | None) -> bool:
+    """Whether an error means that the session is gone while the host may be well."""
+    match error:
+        case WSManFaultError():
+            return error.code in {GONE, ABORTED}
+        case WinRMTransportError():
+            return bool(error.code == STALE)
+        case requests.exceptions.SSLError() | requests.exceptions.Timeout():
+            return False
+        case requests.exceptions.ConnectionError() | requests.exceptions.ChunkedEncodingError():
+            return True
+        case _:
+            return False
+
+
+def _why_not_connected(text: str, function: str) -> str:
+    if "NameResolutionError" in text or "getaddrinfo" in text:
+        return "has a name that is not resolved"
+    if "NewConnectionError" in text or "refused" in text:
+        return "refuses the connection, or is not there"
+    return f"cut the connection during {function}"
+
+
+def shown(text: object) -> str:
+    """Foreign text in one short line of printable characters."""
+    line = " ".join(str(text).split())
+    return "".join(sign for sign in line if sign.isprintable())[:MAX_SHOWN]

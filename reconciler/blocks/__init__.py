@@ -1,0 +1,38 @@
+"""The block engine: bytes in, bytes out; the store is handed in.
+
+A disk is cut into fixed aligned blocks. A block is known by the SHA-256 of its plain bytes, is
+stored once, and lives in a slot of a pack; its address (pack number, slot) never changes. A
+recovery point is a manifest that holds, for each disk, the root of a tree of addresses. FORMAT.md
+has every byte of it, and the order in which things are written.
+
+What holds at any moment, whatever is killed:
+
+- An object under its name is whole: packs and manifests are put once and never changed, heads
+  are replaced in one step.
+- The manifest is the commit. What it names was durable before it was written, so a recovery point
+  that can be seen can be read; what no manifest names is garbage.
+- Nothing that is read is believed: documents and tables by their checksum and bounds, blocks and
+  nodes by their hash. Wrong bytes are never returned; damage is an error that names pack and slot.
+- No operation for a small change reads or writes in proportion to the disk, the number of
+  recovery points or the repository. A change rewrites the leaves it touches and their ancestors;
+  opening lists only folders of new packs; the index is mapped, not read.
+- Pack numbers are never used twice, so an address never changes its meaning.
+- The index is a cache. Its answers are guesses until the pack's table confirms the whole hash.
+
+Who does what: `repository` opens, `draft` makes a recovery point, `replica` fills it from a
+source, `volume` reads it, `verify` doubts it. Below them `tree` and `manifest` say what a disk is,
+`block_writer` and `pack_reader` move blocks, `pack`, `codec` and `document` are the bytes,
+`index` and `numbers` serve writers, `objects` is the store with our errors.
+
+Decided against:
+
+- Delta chains of manifests. To open the newest point one reads the whole chain, to drop one folds
+  its delta into the next, and the chain must be bounded by writing a full list again, which is in
+  proportion to the disk: 8 GB for 64 TB. With a tree every point stands alone, dropping one is one
+  delete, points share the nodes that did not change, and equal subtrees need no second look when
+  points are verified or compared. The price is the way from leaf to root, about 2 % of the data
+  for scattered changes of single blocks before compression, and 0.2 % after it.
+- Content-defined chunks: a host cannot hash them by range, and a virtual disk moves nothing.
+- Hashes instead of addresses in the tree: four times its size, and reading would need the index.
+- A store of one file per block, or a database: millions of small writes, each synced.
+"""

@@ -1,0 +1,165 @@
+"""A recovery point in the making."""
+
+from reconciler.blocks.block_writer import BlockSink, BlockWriter
+from reconciler.blocks.header import RepositoryHeader
+from reconciler.blocks.layout import Addresses, manifest_name
+from reconciler.blocks.manifest import DiskManifest, Manifest, Statistics, manifest_bytes
+from reconciler.blocks.tree import DraftTree, TreeShape
+from reconciler.errors import RepositoryError
+from reconciler.model.protection import DiskDescription, PointDescription
+from reconciler.model.ranges import ByteRange
+
+
+class DraftDisk:
+    """One disk of a draft: the base's blocks until they are put or cleared."""
+
+    def __init__(
+        self,
+        header: RepositoryHeader,
+        writer: BlockWriter,
+        description: DiskDescription,
+        base: DiskManifest | None,
+    ) -> None:
+        self.description = description
+        self.block_bytes = header.block_bytes
+        self.size = description.geometry.virtual_bytes
+        self.block_count = -(-self.size // self.block_bytes)
+        self.bytes_read = 0
+        """Counted by whoever reads the source."""
+        self._header = header
+        self._writer = writer
+        shape = TreeShape(self.block_count, header.node_fan_out)
+        tree = None if base is None else base.tree
+        self._tree = DraftTree(shape, writer.load_node, writer.store_node, tree)
+        self.must_read = self._unknown(base)
+        """What the base cannot tell: the whole disk without one, the end of one that changed size.
+
+        Shape: at most one range.
+        """
+
+    @property
+    def is_dirty(self) -> bool:
+        """Whether `flush` has anything to do for this disk."""
+        return self._tree.is_dirty
+
+    def put(self, first_block: int, data: bytes | bytearray | memoryview) -> None:
+        """Give consecutive blocks their content.
+
+        Shape: whole blocks; only the last block of the disk may be short.
+        """
+        view = memoryview(data).cast("B")
+        count = -(-len(view) // self.block_bytes)
+        end = first_block * self.block_bytes + len(view)
+        is_whole = len(view) % self.block_bytes == 0 or end == self.size
+        if first_block < 0 or end > self.block_count * self.block_bytes or not is_whole:
+            raise ValueError(
+                f"{len(view)} bytes at block {first_block} are not whole blocks of the disk"
+            )
+        if padding := count * self.block_bytes - len(view):
+            view = memoryview(bytes(view) + bytes(padding))
+        if end > self.size and any(view[self.size - end :]):
+            raise ValueError("the last block holds bytes beyond the end of the disk")
+        self._tree.set(first_block, self._writer.blocks(view, self.block_bytes))
+
+    def clear(self, first_block: int, end_block: int) -> None:
+        """Make blocks zero; costs nothing for what is zero already."""
+        if not 0 <= first_block <= end_block <= self.block_count:
+            raise ValueError(f"blocks {first_block}..{end_block} are not all of the disk")
+        self._tree.clear(first_block, end_block)
+
+    def addresses(self, first_block: int, count: int) -> Addresses:
+        """Where consecutive blocks are as the draft stands."""
+        return self._tree.addresses(first_block, count)
+
+    def write_nodes(self) -> None:
+        """Store the nodes that changed."""
+        self._tree.write()
+
+    def sealed(self) -> DiskManifest:
+        """The disk for the manifest; only when nothing is left to write."""
+        return DiskManifest(
+            self.description, self.block_bytes, self._header.node_fan_out, self._tree.write()
+        )
+
+    def _unknown(self, base: DiskManifest | None) -> tuple[ByteRange, ...]:
+        if base is None:
+            return (ByteRange(0, self.size),)
+        if base.virtual_bytes < self.size:
+            start = base.virtual_bytes // self.block_bytes * self.block_bytes
+            return (ByteRange(start, self.size),)
+        last = self.size // self.block_bytes
+        if base.virtual_bytes > self.size and last < self.block_count:
+            # The base's block holds bytes that are beyond the end now.
+            self._tree.clear(last, self.block_count)
+            return (ByteRange(last * self.block_bytes, self.size),)
+        return ()
+
+
+class Draft:
+    """Disks being written, then sealed as one recovery point; one thread.
+
+    Nothing of it can be seen before `seal`: what a broken draft leaves are packs that no manifest
+    names.
+    """
+
+    def __init__(self, header: RepositoryHeader, sink: BlockSink, *, pack_bytes: int) -> None:
+        self._header = header
+        self._sink = sink
+        self._writer = BlockWriter(sink, header.id, pack_bytes=pack_bytes)
+        self._disks: list[DraftDisk] = []
+
+    def disk(self, description: DiskDescription, base: DiskManifest | None) -> DraftDisk:
+        """Start a disk from a base of this repository, or from zeros; the size may differ."""
+        if any(disk.description.id == description.id for disk in self._disks):
+            raise ValueError(f"disk {description.id} is in the draft already")
+        ours = (self._header.block_bytes, self._header.node_fan_out)
+        if base is not None and (base.block_bytes, base.fan_out) != ours:
+            raise ValueError("the base is of another repository")
+        disk = DraftDisk(self._header, self._writer, description, base)
+        self._disks.append(disk)
+        return disk
+
+    @property
+    def statistics(self) -> Statistics:
+        """What the draft took so far; bytes of the open pack are not counted yet."""
+        return Statistics(
+            bytes_read=sum(disk.bytes_read for disk in self._disks),
+            bytes_stored=self._writer.bytes_stored,
+            blocks_new=self._writer.blocks_new,
+        )
+
+    def flush(self) -> None:
+        """Make all blocks and nodes durable."""
+        for disk in self._disks:
+            disk.write_nodes()
+        self._writer.flush()
+
+    def seal(self, point: PointDescription) -> Manifest:
+        """Write the manifest: from here on the recovery point exists.
+
+        Raises:
+            RepositoryError: A recovery point of this id is there already, with other content.
+            ValueError: `flush` has not been called since the last change.
+        """
+        if any(disk.is_dirty for disk in self._disks) or self._writer.is_open:
+            raise ValueError("flush the draft before it is sealed")
+        manifest = Manifest(
+            point,
+            tuple(disk.sealed() for disk in self._disks),
+            self._sink.numbers.writer,
+            self.statistics,
+        )
+        self._create(manifest_name(point.source, point.id), manifest_bytes(manifest))
+        self._sink.save_index()
+        return manifest
+
+    def _create(self, name: str, data: bytes) -> None:
+        try:
+            self._sink.objects.create(name, data)
+        except FileExistsError as error:
+            # A store may have written it and lost the answer.
+            if self._sink.objects.get(name, len(data)) != data:
+                raise RepositoryError(
+                    f"{name} is there already; a sealed recovery point is never changed",
+                    hint="give the new recovery point an id of its own",
+                ) from error

@@ -1,0 +1,203 @@
+"""Content-addressed blocks and sealed recovery points, on any object store."""
+
+from pathlib import Path
+from uuid import UUID
+
+from reconciler.blocks.block_writer import PACK_TARGET_BYTES, BlockSink
+from reconciler.blocks.codec import Kind
+from reconciler.blocks.draft import Draft
+from reconciler.blocks.head import read_head, write_head
+from reconciler.blocks.header import (
+    DEFAULT_BLOCK_BYTES,
+    DEFAULT_NODE_FAN_OUT,
+    RepositoryHeader,
+    create_header,
+    read_header,
+)
+from reconciler.blocks.index import BlockIndex
+from reconciler.blocks.layout import (
+    MANIFESTS,
+    address_of,
+    checked_id,
+    manifest_name,
+    pack_number,
+    sequence_of,
+    shard_of,
+)
+from reconciler.blocks.manifest import MOST_MANIFEST_BYTES, Manifest, parse_manifest
+from reconciler.blocks.numbers import PackNumbers, claim, granted_writers, read_grant
+from reconciler.blocks.objects import Objects, damaged
+from reconciler.blocks.pack_reader import PackReader
+from reconciler.errors import (
+    BlockDamagedError,
+    BlockMissingError,
+    ItemNotFoundError,
+    RepositoryError,
+)
+from reconciler.model.names import DataSourceId, RecoveryPointId
+from reconciler.model.protection import Head
+from reconciler.ports import ObjectStore
+
+
+class Repository:
+    """One repository, opened for reading, or for writing as one writer.
+
+    Several threads may share it, each with its own draft.
+    """
+
+    def __init__(
+        self, objects: Objects, header: RepositoryHeader, packs: PackReader, sink: BlockSink | None
+    ) -> None:
+        self.packs = packs
+        self._objects = objects
+        self._header = header
+        self._sink = sink
+
+    @classmethod
+    def create(
+        cls,
+        store: ObjectStore,
+        *,
+        block_bytes: int = DEFAULT_BLOCK_BYTES,
+        node_fan_out: int = DEFAULT_NODE_FAN_OUT,
+    ) -> UUID:
+        """Make a repository in an empty store; returns its id.
+
+        Raises:
+            RepositoryError: There is one already.
+        """
+        header = create_header(Objects(store), block_bytes=block_bytes, node_fan_out=node_fan_out)
+        return header.id
+
+    @classmethod
+    def open(cls, store: ObjectStore, *, cache: Path, writer: int | None) -> "Repository":
+        """Open a repository; without a writer number it can only be read.
+
+        Args:
+            store: Where the objects are.
+            cache: A folder of this process for the index; created, and used only for writing.
+            writer: The number that `claim_writer` has granted to this server.
+
+        Raises:
+            RepositoryError: There is none, it is of another version, or the writer is unknown.
+        """
+        objects = Objects(store)
+        header = read_header(objects)
+        packs = PackReader(
+            objects, header.id, block_bytes=header.block_bytes, node_bytes=header.node_bytes
+        )
+        if writer is None:
+            return cls(objects, header, packs, None)
+        numbers = PackNumbers(objects, writer)
+        index = BlockIndex(cache / header.repository, header.repository)
+        repository = cls(objects, header, packs, BlockSink(objects, packs, numbers, index))
+        repository.refresh_index()
+        return repository
+
+    @staticmethod
+    def claim_writer(store: ObjectStore, preferred: int | None = None) -> int:
+        """Take a writer number for good; two servers must never use the same.
+
+        Raises:
+            RepositoryLockedError: The preferred number is taken.
+        """
+        return claim(Objects(store), preferred)
+
+    @property
+    def id(self) -> UUID:
+        """The repository's own id."""
+        return self._header.id
+
+    @property
+    def block_bytes(self) -> int:
+        """Units: bytes."""
+        return self._header.block_bytes
+
+    def draft(self, *, pack_bytes: int = PACK_TARGET_BYTES) -> Draft:
+        """Start a recovery point; nothing of it is seen before it is sealed."""
+        return Draft(self._header, self._writing(), pack_bytes=pack_bytes)
+
+    def manifest(self, source: DataSourceId, point: RecoveryPointId) -> Manifest:
+        """A sealed recovery point.
+
+        Raises:
+            ItemNotFoundError: There is none of this id.
+            BlockDamagedError: Its manifest is damaged.
+        """
+        name = manifest_name(source, point)
+        try:
+            data = self._objects.get(name, MOST_MANIFEST_BYTES)
+        except FileNotFoundError as error:
+            raise ItemNotFoundError(
+                f"the repository has no recovery point {point} of {source}",
+                hint="list the recovery points of the machine: reconciler show",
+            ) from error
+        manifest = parse_manifest(data, name)
+        if (manifest.point.source, manifest.point.id) != (source, point):
+            raise damaged(f"{name} is the manifest of {manifest.point.id}")
+        if any(disk.block_bytes != self.block_bytes for disk in manifest.disks):
+            raise damaged(f"{name} has another block size than the repository")
+        return manifest
+
+    def manifests(self, source: DataSourceId) -> list[RecoveryPointId]:
+        """Ids of a data source's recovery points, sorted."""
+        names = self._objects.names(f"{MANIFESTS}/{checked_id(source)}")
+        return sorted(RecoveryPointId(name.rpartition("/")[2]) for name in names)
+
+    def sources(self) -> list[DataSourceId]:
+        """Data sources that have recovery points here, sorted."""
+        names = self._objects.names(MANIFESTS)
+        return sorted({DataSourceId(name.split("/")[1]) for name in names})
+
+    def head(self, source: DataSourceId) -> Head | None:
+        """The newest recovery point of a data source, and where changes count from."""
+        return read_head(self._objects, source)
+
+    def set_head(self, head: Head) -> None:
+        """Move the head; only to a recovery point that is sealed."""
+        self._writing()
+        write_head(self._objects, head)
+
+    def refresh_index(self) -> None:
+        """Enter the packs that the index lacks: other writers', or all for a new cache.
+
+        Lists only the folders of packs that came after those entered before.
+        """
+        sink = self._writing()
+        covered: dict[int, int] = {}
+        before = sink.index.covered
+        for writer in granted_writers(self._objects):
+            start = before.get(writer, 1)
+            end = read_grant(self._objects, writer).reserved
+            covered[writer] = self._enter(sink.index, writer, range(start, end))
+        if any(before.get(writer) != end for writer, end in covered.items()):
+            sink.index.save(covered)
+
+    def _enter(self, index: BlockIndex, writer: int, sequences: range) -> int:
+        """Enter a writer's packs; returns the sequence below which all are entered."""
+        if not sequences:
+            return sequences.start
+        first, last = (pack_number(writer, s) for s in (sequences.start, sequences.stop - 1))
+        entered = sequences.start
+        for shard in range(shard_of(first), shard_of(last) + 1):
+            for number in sorted(self.packs.packs(shard)):
+                if first <= number <= last:
+                    self._enter_pack(index, number)
+                    entered = sequence_of(number) + 1
+        return entered
+
+    def _enter_pack(self, index: BlockIndex, number: int) -> None:
+        try:
+            table = self.packs.table(number)
+        except (BlockDamagedError, BlockMissingError):
+            return  # the index is a guess; verify is what reports damage
+        slots = [slot for slot in range(len(table)) if table.holds(slot, Kind.DATA)]
+        index.add([table.hash(s) for s in slots], [address_of(number, s) for s in slots])
+
+    def _writing(self) -> BlockSink:
+        if self._sink is None:
+            raise RepositoryError(
+                "the repository is open for reading only",
+                hint="open it with the writer number that was claimed for this server",
+            )
+        return self._sink

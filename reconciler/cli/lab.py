@@ -1,0 +1,142 @@
+"""`reconciler lab`: Hyper-V hosts without Windows."""
+
+import json
+from pathlib import Path
+
+import click
+
+from reconciler.cli.results import shown_bytes
+from reconciler.lab import processes
+from reconciler.lab.clock import LabClock
+from reconciler.lab.control import ControlClient, client_for_machine
+from reconciler.lab.create import delete_lab, host_names
+from reconciler.lab.serve import PASSWORD_FILE
+
+_folder = click.option(
+    "--folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path(".lab"),
+    envvar="RECONCILER_LAB",
+    show_default=True,
+    help="Folder of the lab.",
+)
+_as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.group("lab")
+def command() -> None:
+    """Hyper-V hosts without Windows, to try everything on.
+
+    The hosts are processes on loopback that speak WinRM. Their disks are real VHDX files with real
+    file systems, and each guest write is mirrored to a raw shadow, so that what is recovered can be
+    compared with something no code of ours has touched.
+    """
+
+
+@command.command("up")
+@_folder
+def up(folder: Path) -> None:
+    """Make the lab if it is not there, and start its hosts."""
+    processes.up(folder)
+    _print_status(folder)
+
+
+@command.command("down")
+@_folder
+@click.option("--delete", is_flag=True, help="Also delete the lab with all its disks.")
+def down(folder: Path, *, delete: bool) -> None:
+    """Stop the hosts; their state stays."""
+    stopped = processes.down(folder)
+    click.echo(f"stopped: {', '.join(stopped) or 'nothing was running'}")
+    if delete:
+        delete_lab(folder)
+        (folder / PASSWORD_FILE).unlink(missing_ok=True)
+        click.echo(f"deleted the lab in {folder}")
+
+
+@command.command("status")
+@_folder
+def status(folder: Path) -> None:
+    """Show which hosts run, and their machines."""
+    _print_status(folder)
+
+
+@command.command("write")
+@_folder
+@click.argument("machine", metavar="VM")
+@click.option("--mib", type=click.FloatRange(min=0.01, max=64), default=2.0, show_default=True)
+@click.option("--seed", help="Makes the bytes that are written repeatable.")
+@_as_json
+def write(folder: Path, machine: str, mib: float, seed: str | None, *, as_json: bool) -> None:
+    """Let the guest of a machine overwrite parts of its files."""
+    written = client_for_machine(folder, machine).ask(
+        "write", vm=machine, total_bytes=int(mib * (1 << 20)), seed=seed
+    )
+    click.echo(json.dumps(written) if as_json else f"{machine} wrote {shown_bytes(written)}")
+
+
+@command.command("shadow")
+@_folder
+@click.option("--to", "target", type=click.Path(path_type=Path, resolve_path=True), required=True)
+def shadow(folder: Path, target: Path) -> None:
+    """Copy the raw shadows of all disks, each host's as of one instant."""
+    for name in host_names(folder):
+        for path in ControlClient(folder, name).ask("shadow", target=str(target)):
+            click.echo(path)
+
+
+@command.command("clock")
+@_folder
+@click.option("--advance", metavar="MINUTES", type=float, help="Move the lab's time; may be < 0.")
+def clock(folder: Path, advance: float | None) -> None:
+    """Show the lab's time, or move it."""
+    lab_clock = LabClock(folder)
+    if advance is not None:
+        lab_clock.advance(advance * 60)
+    click.echo(f"{lab_clock():%Y-%m-%d %H:%M:%S} UTC")
+
+
+@command.command("files")
+@_folder
+@click.argument("machine", metavar="VM")
+@_as_json
+def files(folder: Path, machine: str, *, as_json: bool) -> None:
+    """Show what the files of a guest hold now, by SHA-256."""
+    found = client_for_machine(folder, machine).ask("known_files", vm=machine)
+    if as_json:
+        click.echo(json.dumps(found))
+        return
+    for each in found:
+        click.echo(f"{each['sha256']}  disk {each['disk_number']} {each['path']}")
+
+
+@command.command("traffic")
+@_folder
+@_as_json
+def traffic(folder: Path, *, as_json: bool) -> None:
+    """Show how many bytes crossed the sockets of each host since it was started."""
+    counts = {name: ControlClient(folder, name).ask("traffic") for name in host_names(folder)}
+    if as_json:
+        click.echo(json.dumps(counts))
+        return
+    for name, count in counts.items():
+        click.echo(f"{name}  {count:,} bytes")
+
+
+@command.command("delete-machine")
+@_folder
+@click.argument("machine", metavar="VM")
+def delete_machine(folder: Path, machine: str) -> None:
+    """Delete a machine from its host, as somebody with Hyper-V Manager would."""
+    client_for_machine(folder, machine).ask("delete_machine", vm=machine)
+    click.echo(f"deleted {machine}")
+
+
+def _print_status(folder: Path) -> None:
+    hosts = processes.status(folder)
+    if not hosts:
+        click.echo(f"there is no lab in {folder}; make it: reconciler lab up")
+    for host in hosts:
+        state = "running" if host.is_running else "stopped"
+        machines = f"  machines: {', '.join(host.machines)}" if host.machines else ""
+        click.echo(f"{host.name}  {host.address}:{host.port}  {state}{machines}")

@@ -1,0 +1,97 @@
+"""`reconciler`: the one place where an error ends a command."""
+
+import importlib
+import sys
+from typing import Final, Literal
+
+import click
+
+from reconciler import errors
+from reconciler.cli.exit_codes import ExitCode, exit_code_of
+
+COMMANDS: Final = {
+    "check": "Check the policies; touches nothing.",
+    "schema": "Write the JSON Schemas that editors use.",
+    "plan": "Show what would be done now, and why. Changes nothing.",
+    "apply": "Do what is due now, once, and wait for it.",
+    "show": "Show hosts, machines and recovery points.",
+    "recover": "Get something back out of a recovery point.",
+    "lab": "Hyper-V hosts without Windows, to try everything on.",
+}
+
+
+class LazyGroup(click.Group):
+    """Imports a command when it is called: `--help` must not wait for what it does not need."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, in the order of a first day."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name."""
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        found: click.Command = importlib.import_module(f"reconciler.cli.{cmd_name}").command
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands, from the table above."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    default="info",
+    envvar="RECONCILER_LOG_LEVEL",
+    show_default=True,
+)
+@click.option(
+    "--log-format",
+    type=click.Choice(["auto", "json", "console"]),
+    default="auto",
+    envvar="RECONCILER_LOG_FORMAT",
+    help="auto: JSON lines, and readable ones on a terminal.",
+)
+@click.version_option(package_name="hyperv-reconciler")
+def cli(log_level: str, log_format: Literal["auto", "json", "console"]) -> None:
+    """Backups of Hyper-V machines, declared in YAML, reviewed as plans, and kept true."""
+    from reconciler import logs  # noqa: PLC0415 (--help must not wait for it)
+
+    logs.configure(log_level, log_format)
+
+
+def main() -> None:
+    """Run a command and end the process with its exit code."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run a command; its exit code."""
+    try:
+        result = cli.main(arguments, prog_name="reconciler", standalone_mode=False)
+    except errors.ReconcilerError as error:
+        _tell(error.message, error.hint, error.code)
+        return exit_code_of(error)
+    except click.UsageError as error:
+        error.show()
+        return ExitCode.USAGE
+    except click.ClickException as error:
+        error.show()
+        return ExitCode.FAILED
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted; what was begun is finished or undone by the next pass", err=True)
+        return ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        return ExitCode.FAILED
+    return result if isinstance(result, int) else ExitCode.OK
+
+
+def _tell(message: str, hint: str, code: str) -> None:
+    click.echo(f"error: {message} ({code})", err=True)
+    click.echo(f"  = hint: {hint}", err=True)

@@ -1,0 +1,38 @@
+"""`reconciler plan`: what would be done now, and why."""
+
+from pathlib import Path
+
+import click
+
+from reconciler.app import open_app
+from reconciler.cli.exit_codes import ExitCode
+from reconciler.cli.options import with_settings
+from reconciler.plan.diff import as_json, as_text
+from reconciler.settings import Settings
+
+
+@click.command("plan")
+@with_settings
+@click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Also write the plan as JSON to this file, for `reconciler apply FILE`.",
+)
+@click.option("--exit-code", "tell", is_flag=True, help="Exit 2 when there is something to do.")
+def command(settings: Settings, output: str, out: Path | None, *, tell: bool) -> int:
+    """Show what would be done now, and why. Changes nothing.
+
+    Exits 8 when a policy file is broken and its last good version, or nothing, stands in.
+    """
+    with open_app(settings) as app:
+        plan = app.reconciler().plan()
+        broken = app.complaints()
+    click.echo(as_json(plan) if output == "json" else as_text(plan))
+    if out is not None:
+        out.write_text(as_json(plan) + "\n", encoding="utf-8")
+    for complaint in broken:
+        click.echo(complaint, err=True)
+    if broken:
+        return ExitCode.PARTLY_DONE
+    return ExitCode.CHANGES_PENDING if tell and plan.actions else ExitCode.OK

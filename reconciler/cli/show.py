@@ -1,0 +1,123 @@
+"""`reconciler show`: hosts → machines → recovery points."""
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import click
+
+from reconciler.app import App, open_app
+from reconciler.cli.options import with_settings
+from reconciler.cli.results import shown_bytes
+from reconciler.model.protection import DataSource, RecoveryPoint, Replica
+from reconciler.plan.actions import Plan, RecoverDisks
+from reconciler.settings import Settings
+
+
+@click.command("show")
+@with_settings
+@click.argument("machine", required=False, metavar="[VM]")
+@click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def command(settings: Settings, machine: str | None, output: str) -> None:
+    """Show hosts, their machines, and the recovery points of each.
+
+    With VM only that machine: a name, or an id of ours or Hyper-V's. Times are in the zone of the
+    machine's group. No host is asked: this is what the catalogue holds.
+    """
+    with open_app(settings) as app:
+        catalogue = app.catalogue
+        sources = (
+            (catalogue.source_by_name(machine),) if machine is not None else catalogue.sources()
+        )
+        replicas, points = catalogue.replicas(), catalogue.all_recovery_points()
+        shown = [Shown(app, s, replicas[s.id], points.get(s.id, ())) for s in sources]
+    shown.sort(key=lambda each: (each.source.host, each.source.machine_name))
+    if output == "json":
+        click.echo(json.dumps([each.data() for each in shown], indent=2, ensure_ascii=False))
+    elif not shown:
+        click.echo("nothing is protected yet; see what is due: reconciler plan")
+    else:
+        for line in _lines(shown):
+            click.echo(line)
+
+
+class Shown:
+    """One machine with all that is known of it."""
+
+    def __init__(
+        self,
+        app: App,
+        source: DataSource,
+        replica: Replica,
+        points: tuple[RecoveryPoint, ...],
+    ) -> None:
+        self.source = source
+        self.replica = replica
+        self.points = points
+        self.zone = app.zone_of(source.group)
+
+    def lines(self) -> Iterator[str]:
+        """The machine and its points for a person."""
+        source = self.source
+        yield f"  {source.machine_name}  ({source.group}, replica {self.replica.state.value})"
+        if not self.points:
+            yield "    no recovery points"
+        for point in self.points:
+            yield (
+                f"    {local(point.captured_at, self.zone)}  {point.consistency.value:<11}  "
+                f"{shown_bytes(point.bytes_read):>11} read  "
+                f"{shown_bytes(point.bytes_stored):>11} stored"
+            )
+
+    def data(self) -> dict[str, object]:
+        """The machine and its points for a program."""
+        source = self.source
+        return {
+            "id": source.id,
+            "vm": source.machine_name,
+            "vm_id": source.key.vm_id,
+            "role": source.key.role.value,
+            "host": source.host,
+            "protection_group": source.group,
+            "replica": self.replica.state.value,
+            "recovery_points": [
+                {
+                    "id": point.id,
+                    "captured_at": point.captured_at.isoformat(),
+                    "consistency": point.consistency.value,
+                    "cause": point.cause.kind.value,
+                    "bytes_read": point.bytes_read,
+                    "bytes_stored": point.bytes_stored,
+                    "job": point.job,
+                }
+                for point in self.points
+            ],
+        }
+
+
+def recovery_summary(app: App, plan: Plan) -> Iterator[str]:
+    """What a recovery is about to do, before it starts."""
+    for action in plan.actions:
+        if isinstance(action, RecoverDisks):
+            zone = app.zone_of(action.subject.group or "")
+            points = app.catalogue.recovery_points(action.source)
+            point = next(p for p in points if p.id == action.recovery_point)
+            yield (
+                f"recover {action.subject.name} as of {local(point.captured_at, zone)} "
+                f"({point.consistency.value}) to {action.folder}"
+            )
+
+
+def local(at: datetime, zone: ZoneInfo) -> str:
+    """A time with its zone: 2026-11-24 18:00:03 CET."""
+    return f"{at.astimezone(zone):%Y-%m-%d %H:%M:%S %Z}"
+
+
+def _lines(shown: list[Shown]) -> Iterator[str]:
+    host = None
+    for each in shown:
+        if each.source.host != host:
+            host = each.source.host
+            yield host
+        yield from each.lines()

@@ -1,0 +1,16 @@
+"""The moments between two commits; a crash at any of them must be harmless."""
+
+from enum import StrEnum
+
+
+class Boundary(StrEnum):
+    """What has just become true."""
+
+    INTENT_WRITTEN = "intent_written"
+    CHECKPOINT_TAKEN = "checkpoint_taken"
+    PACKS_SYNCED = "packs_synced"
+    MANIFEST_SEALED = "manifest_sealed"
+    REFERENCE_POINT_MADE = "reference_point_made"
+    HEAD_SET = "head_set"
+    CATALOGUE_COMMITTED = "catalogue_committed"
+    OLD_REFERENCE_POINT_REMOVED = "old_reference_point_removed"

@@ -1,0 +1,151 @@
+"""One recovery point of one machine, in the order of commits of the package docstring."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+
+from reconciler.blocks.draft import Draft
+from reconciler.blocks.repository import Repository
+from reconciler.errors import ReconcilerError
+from reconciler.execute.boundaries import Boundary
+from reconciler.execute.conclude import conclude
+from reconciler.execute.copy_disks import Base, Copied, DiskCopier
+from reconciler.execute.workbench import Workbench
+from reconciler.logs import Event, get_logger
+from reconciler.model.machine import Checkpoint
+from reconciler.model.names import RecoveryPointId, RequestId, VolumeId
+from reconciler.model.observed import checkpoint_name
+from reconciler.model.protection import DataSource, Head, PointDescription, RecoveryPoint
+from reconciler.plan.actions import CreateReplica, ExpressFullBackup
+from reconciler.record.disk_matching import SeenDisk
+from reconciler.record.entries import new_id
+from reconciler.record.work import Intent
+
+_log = get_logger()
+
+Verify = Callable[[Repository, Draft, Sequence[Copied]], None]
+"""Looks at what was copied, while the checkpoint is there and before anything is sealed."""
+
+
+def capture(
+    action: CreateReplica | ExpressFullBackup,
+    bench: Workbench,
+    source: DataSource,
+    volume: VolumeId,
+    verify: Verify | None = None,
+) -> RecoveryPoint:
+    """Make a recovery point of the machine on that volume.
+
+    Raises:
+        ReconcilerError: Before the seal: the checkpoint was removed again and nothing is left.
+            After it: the point is whole, and the next pass finishes what is missing.
+    """
+    repository = bench.repository(volume)
+    head = repository.head(source.id)
+    base = _base(repository, head)
+    intent = _intent(action, bench, volume, head)
+    bench.write_intent(intent)
+    bench.reached(Boundary.INTENT_WRITTEN)
+    captured_at = bench.tools.clock()
+    with _undone_on_failure(bench, source, intent):
+        checkpoint = bench.host.take_checkpoint(
+            source.key.vm_id,
+            action.consistency,
+            intent.checkpoint_name,
+            intent.checkpoint_request,
+        )
+        _log.info(Event.CHECKPOINT_TAKEN, checkpoint=checkpoint.id)
+        bench.reached(Boundary.CHECKPOINT_TAKEN)
+        ids = bench.catalogue.ensure_disks(source.id, _seen(checkpoint))
+        draft = repository.draft()
+        copier = DiskCopier(bench.host, repository, draft, base, bench.meter)
+        copied = [copier.copy(disk, ids[disk.slot]) for disk in checkpoint.disks]
+        draft.flush()
+        bench.reached(Boundary.PACKS_SYNCED)
+        if verify is not None:
+            verify(repository, draft, copied)
+        manifest = draft.seal(_description(action, bench, source, intent, captured_at))
+    bench.reached(Boundary.MANIFEST_SEALED)
+    return conclude(bench, intent, manifest, is_tracked=action.is_tracked)
+
+
+def undo(bench: Workbench, source: DataSource, intent: Intent) -> None:
+    """Remove the checkpoint that an unsealed job announced, if it is there."""
+    for checkpoint in bench.host.checkpoints((source.key.vm_id,)):
+        if checkpoint.name == intent.checkpoint_name:
+            bench.host.remove_checkpoint(
+                source.key.vm_id, checkpoint.id, intent.checkpoint_removal_request
+            )
+            _log.info(Event.CHECKPOINT_REMOVED, checkpoint=checkpoint.id)
+
+
+def _intent(
+    action: CreateReplica | ExpressFullBackup,
+    bench: Workbench,
+    volume: VolumeId,
+    head: Head | None,
+) -> Intent:
+    vm_id = action.subject.key.vm_id
+    seen = tuple(point.id for point in bench.host.reference_points((vm_id,)))
+    return Intent(
+        job=bench.job.id,
+        kind=bench.job.kind,
+        volume=volume,
+        recovery_point=RecoveryPointId(new_id()),
+        checkpoint_name=checkpoint_name(bench.tools.server, bench.job.id),
+        checkpoint_request=RequestId(new_id()),
+        conversion_request=RequestId(new_id()),
+        checkpoint_removal_request=RequestId(new_id()),
+        reference_point_removal_request=RequestId(new_id()),
+        reference_points_seen=seen,
+        base_recovery_point=head.recovery_point if head else None,
+        base_reference_point=head.reference_point if head else None,
+        disks={},
+    )
+
+
+def _base(repository: Repository, head: Head | None) -> Base | None:
+    if head is None:
+        return None
+    return Base(repository.manifest(head.source, head.recovery_point), head.rct_ids)
+
+
+def _seen(checkpoint: Checkpoint) -> list[SeenDisk]:
+    return [SeenDisk(disk.virtual_disk_id, disk.slot) for disk in checkpoint.disks]
+
+
+def _description(
+    action: CreateReplica | ExpressFullBackup,
+    bench: Workbench,
+    source: DataSource,
+    intent: Intent,
+    captured_at: datetime,
+) -> PointDescription:
+    return PointDescription(
+        id=intent.recovery_point,
+        source=source.id,
+        key=source.key,
+        machine_name=action.subject.name,
+        host=action.subject.host,
+        group=source.group,
+        cause=action.cause,
+        consistency=action.consistency,
+        captured_at=captured_at,
+        job=bench.job.id,
+        policy_digest=bench.policy.digest,
+        policy_commit=bench.policy.commit,
+        base=intent.base_recovery_point,
+    )
+
+
+@contextmanager
+def _undone_on_failure(bench: Workbench, source: DataSource, intent: Intent) -> Iterator[None]:
+    """Until the seal, a failure leaves nothing on the host, or what the next pass will find."""
+    try:
+        yield
+    except Exception:
+        try:
+            undo(bench, source, intent)
+        except ReconcilerError as second:
+            _log.warning(Event.LEFTOVER_STAYS, reason=second.message, hint=second.hint)
+        raise

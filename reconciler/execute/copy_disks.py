@@ -1,0 +1,120 @@
+"""From the disks of a checkpoint to a draft: in full, by tracked changes, or by hashes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from reconciler.blocks.draft import Draft, DraftDisk
+from reconciler.blocks.manifest import DiskManifest, Manifest
+from reconciler.blocks.replica import synchronize, synchronize_by_hash
+from reconciler.blocks.repository import Repository
+from reconciler.blocks.vhdx import open_chain
+from reconciler.blocks.vhdx_chain import DiskChain
+from reconciler.errors import DiskUnreadableError, TrackingLostError
+from reconciler.execute.hashing_chain import HashingChain
+from reconciler.execute.meter import Meter
+from reconciler.logs import Event, get_logger
+from reconciler.model.machine import VirtualDisk
+from reconciler.model.names import DiskId, RctId
+from reconciler.model.protection import DiskDescription
+from reconciler.model.ranges import ByteRange, total_bytes
+from reconciler.ports import HostSession
+
+_log = get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """What a new point starts from."""
+
+    manifest: Manifest
+    rct_ids: Mapping[DiskId, RctId]
+
+    def disk(self, disk: DiskId) -> DiskManifest | None:
+        """The disk as the base holds it; None for a disk that is new."""
+        return next((d for d in self.manifest.disks if d.description.id == disk), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """One disk in the draft, beside its source."""
+
+    target: DraftDisk
+    source: HashingChain
+
+
+@dataclass(frozen=True, slots=True)
+class DiskCopier:
+    """Brings disks of a checkpoint into a draft, each by the cheapest way that is safe."""
+
+    host: HostSession
+    repository: Repository
+    draft: Draft
+    base: Base | None
+    meter: Meter
+
+    def copy(self, disk: VirtualDisk, disk_id: DiskId) -> Copied:
+        """One disk: in full, by tracked changes, or by comparing hashes.
+
+        Raises:
+            DiskUnreadableError: The disk cannot be read as its checkpoint describes it.
+        """
+        chain = open_chain(self.host, disk.path)
+        _require_same_size(chain, disk)
+        before = self.base.disk(disk_id) if self.base else None
+        description = DiskDescription(disk_id, disk.slot, disk.virtual_disk_id, disk.geometry)
+        copied = Copied(self.draft.disk(description, before), HashingChain(chain))
+        if before is None:
+            self._in_full(copied)
+            return copied
+        changes = self._changes(disk, disk_id)
+        if changes is None:
+            self._by_hash(copied)
+        else:
+            self._by_changes(copied, changes)
+        return copied
+
+    def _in_full(self, copied: Copied) -> None:
+        size = copied.source.virtual_bytes
+        self.meter.expect(total_bytes(copied.source.allocated(0, size)))
+        self._by_changes_of(copied, (ByteRange(0, size),))
+
+    def _by_changes(self, copied: Copied, changes: Sequence[ByteRange]) -> None:
+        self.meter.expect(total_bytes(changes))
+        self._by_changes_of(copied, changes)
+
+    def _by_changes_of(self, copied: Copied, ranges: Sequence[ByteRange]) -> None:
+        synchronize(copied.target, copied.source, ranges, on_progress=self.meter.running_total())
+
+    def _by_hash(self, copied: Copied) -> None:
+        found = synchronize_by_hash(
+            copied.target,
+            copied.source,
+            self.repository.packs,
+            on_progress=self.meter.running_total(),
+        )
+        _log.info(
+            Event.DISK_COMPARED,
+            disk=str(copied.target.description.slot),
+            blocks_compared=found.blocks_compared,
+            blocks_differing=found.blocks_differing,
+        )
+
+    def _changes(self, disk: VirtualDisk, disk_id: DiskId) -> Sequence[ByteRange] | None:
+        """What was written since the base; None when nobody can tell."""
+        since = self.base.rct_ids.get(disk_id) if self.base else None
+        if since is None:
+            return None
+        try:
+            return self.host.changed_ranges(disk.path, since, disk.geometry.virtual_bytes)
+        except TrackingLostError as error:
+            _log.warning(Event.TRACKING_LOST, disk=str(disk.slot), reason=error.message)
+            return None
+
+
+def _require_same_size(chain: DiskChain, disk: VirtualDisk) -> None:
+    if chain.virtual_bytes != disk.geometry.virtual_bytes:
+        raise DiskUnreadableError(
+            f"{disk.path} holds a disk of {chain.virtual_bytes:,} bytes, "
+            f"but the host reports {disk.geometry.virtual_bytes:,}",
+            hint="look whether the disk is being resized; the next pass tries again",
+        )

@@ -1,0 +1,62 @@
+"""The initial replica: every disk in full, verified, and the first recovery point."""
+
+from collections.abc import Sequence
+
+from reconciler.blocks.draft import Draft
+from reconciler.blocks.replica import synchronize_by_hash
+from reconciler.blocks.repository import Repository
+from reconciler.errors import ReplicaInconsistentError
+from reconciler.execute.capture import capture
+from reconciler.execute.copy_disks import Copied
+from reconciler.execute.outcome import Outcome
+from reconciler.execute.workbench import Workbench
+from reconciler.logs import Event, get_logger
+from reconciler.plan.actions import CreateReplica
+
+_log = get_logger()
+
+
+def run(action: CreateReplica, bench: Workbench) -> Outcome:
+    """Place the replica, copy it, compare it with its source, and seal the first point."""
+    volume = bench.tools.place(action.pool)
+    bench.catalogue.place(bench.source.id, volume)
+    point = capture(action, bench, bench.source, volume, verify)
+    _log.info(
+        Event.REPLICA_CREATED,
+        recovery_point=point.id,
+        volume=volume,
+        consistency=point.consistency.value,
+        bytes_read=point.bytes_read,
+        bytes_stored=point.bytes_stored,
+    )
+    return Outcome(point.bytes_read, point.bytes_stored, details={"recovery_point": point.id})
+
+
+def verify(repository: Repository, draft: Draft, copied: Sequence[Copied]) -> None:
+    """Compare every block with its source by hash, and repair once what differs.
+
+    Raises:
+        ReplicaInconsistentError: Blocks differ again after the repair: the source is not at rest.
+    """
+    for disk in copied:
+        if _differing(repository, disk):
+            draft.flush()
+            if left := _differing(repository, disk):
+                raise ReplicaInconsistentError(
+                    f"{left} blocks of the disk at {disk.target.description.slot} "
+                    "still differ from their source after a second copy",
+                    hint="look for what writes to the disk file while its checkpoint exists",
+                )
+
+
+def _differing(repository: Repository, disk: Copied) -> int:
+    found = synchronize_by_hash(
+        disk.target, disk.source, repository.packs, on_progress=lambda _: None
+    )
+    _log.info(
+        Event.DISK_COMPARED,
+        disk=str(disk.target.description.slot),
+        blocks_compared=found.blocks_compared,
+        blocks_differing=found.blocks_differing,
+    )
+    return found.blocks_differing

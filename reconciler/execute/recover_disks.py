@@ -1,0 +1,122 @@
+"""Recovery to a folder: the virtual disks of a recovery point as VHDX files."""
+
+import errno
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from reconciler.blocks.vhdx_writer import VhdxWriter
+from reconciler.blocks.volume import RecoveryPointDisk
+from reconciler.errors import RecoveryError, TargetExistsError, TargetFullError
+from reconciler.execute.meter import Meter
+from reconciler.execute.outcome import Outcome
+from reconciler.execute.workbench import Tools
+from reconciler.logs import Event, get_logger
+from reconciler.model.protection import DiskDescription
+from reconciler.plan.actions import RecoverDisks
+
+PIECE_BYTES = 4 << 20
+
+_log = get_logger()
+
+
+def run(action: RecoverDisks, tools: Tools, meter: Meter) -> Outcome:
+    """Write every disk of the point into an empty folder; a failed recovery leaves it empty.
+
+    Raises:
+        TargetExistsError: The folder holds something.
+        TargetFullError: There is no room; what was written is removed again.
+        BlockDamagedError: A block of the point cannot be trusted.
+    """
+    points = tools.catalogue.recovery_points(action.source)
+    point = next(p for p in points if p.id == action.recovery_point)
+    repository = tools.repository(point.volume)
+    manifest = repository.manifest(action.source, action.recovery_point)
+    folder = Path(action.folder)
+    disks = [RecoveryPointDisk(repository, manifest, d.description.id) for d in manifest.disks]
+    needed = sum(length for disk in disks for _, length in _pieces(disk))
+    meter.expect(needed)
+    with _empty_folder(folder):
+        _require_room(folder, needed)
+        names = [
+            _write_disk(disk, manifest.point.machine_name, folder, meter.add) for disk in disks
+        ]
+    _log.info(Event.RECOVERY_FINISHED, folder=str(folder), files=names, bytes_written=needed)
+    return Outcome(bytes_written=needed, files=tuple(str(folder / name) for name in names))
+
+
+def file_name(machine_name: str, disk: DiskDescription) -> str:
+    """Where a disk goes: machine and controller slot, in characters that every system takes."""
+    slot = f"{disk.slot.controller_type}-{disk.slot.controller_number}-{disk.slot.location}"
+    name = "".join(c if c.isalnum() or c in "-_." else "_" for c in machine_name).lstrip(".")
+    return f"{name[:100] or 'machine'}-{slot}.vhdx"
+
+
+def _pieces(disk: RecoveryPointDisk) -> Iterator[tuple[int, int]]:
+    """Offset and length of what has to be written; a zero block is left a hole."""
+    for first, count in disk.allocated_runs():
+        start, end = first * disk.block_bytes, (first + count) * disk.block_bytes
+        for offset in range(start, min(end, disk.size), PIECE_BYTES):
+            yield offset, min(PIECE_BYTES, min(end, disk.size) - offset)
+
+
+def _write_disk(
+    disk: RecoveryPointDisk, machine: str, folder: Path, on_progress: Callable[[int], None]
+) -> str:
+    description = disk.disk.description
+    name = file_name(machine, description)
+    partial = folder / f"{name}.partial"
+    writer = VhdxWriter(partial, description.geometry, description.virtual_disk_id)
+    try:
+        for offset, length in _pieces(disk):
+            writer.write(offset, disk.read(offset, length))
+            on_progress(length)
+    except BaseException:
+        writer.abandon()
+        raise
+    writer.close()
+    partial.replace(folder / name)
+    return name
+
+
+@contextmanager
+def _empty_folder(folder: Path) -> Iterator[None]:
+    """The target, made if it is not there; put back as it was when the recovery fails."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise TargetExistsError(
+            f"the target {folder} is not an empty folder",
+            hint="name a folder that does not exist yet, or an empty one",
+        )
+    was_there = folder.is_dir()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except BaseException as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        if was_there:
+            folder.mkdir(exist_ok=True)
+        if isinstance(error, OSError):
+            raise _target_error(folder, error) from error
+        raise
+
+
+def _target_error(folder: Path, error: OSError) -> RecoveryError:
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return TargetFullError(
+            f"the target {folder} ran full; what had been written was removed",
+            hint="make room there, or name another folder",
+        )
+    return RecoveryError(
+        f"the target {folder} cannot be written: {error.strerror}",
+        hint="check the path and the rights, or name another folder",
+    )
+
+
+def _require_room(folder: Path, needed_bytes: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if free < needed_bytes:
+        raise TargetFullError(
+            f"the disks need {needed_bytes:,} bytes, {folder} has {free:,} free",
+            hint="make room there, or name another folder",
+        )

@@ -1,0 +1,78 @@
+"""The tools a step may touch."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from reconciler.blocks.repository import Repository
+from reconciler.errors import CatalogueLockedError
+from reconciler.execute.boundaries import Boundary
+from reconciler.execute.meter import Meter
+from reconciler.model.names import HostName, PoolName, ServerId, VolumeId
+from reconciler.model.protection import DataSource
+from reconciler.ports import Clock, HostSession
+from reconciler.record.catalogue import Catalogue
+from reconciler.record.work import Intent, Job
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyStamp:
+    """Which policies a job acts on."""
+
+    digest: str
+    commit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What every job of a process shares; each call may be made from any thread."""
+
+    catalogue: Catalogue
+    server: ServerId
+    clock: Clock
+    """Stamps recovery points; in the lab it may be moved."""
+    lease_clock: Clock
+    """Stamps jobs and their beats; always the server's own."""
+    owner: str
+    open_host: Callable[[HostName], HostSession]
+    repository: Callable[[VolumeId], Repository]
+    place: Callable[[PoolName], VolumeId]
+    """Chooses the volume of a pool for a new replica."""
+    reached: Callable[[Boundary], None] = lambda _: None
+    """Told of each boundary as it is passed; tests stop the process there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workbench:
+    """The tools of one job, in one thread."""
+
+    tools: Tools
+    host: HostSession
+    source: DataSource
+    job: Job
+    policy: PolicyStamp
+    meter: Meter = field(default_factory=Meter)
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The records."""
+        return self.tools.catalogue
+
+    def repository(self, volume: VolumeId) -> Repository:
+        """The repository of a volume, open for reading and writing."""
+        return self.tools.repository(volume)
+
+    def reached(self, boundary: Boundary) -> None:
+        """Say that a boundary was passed."""
+        self.tools.reached(boundary)
+
+    def write_intent(self, intent: Intent) -> None:
+        """Write down what is about to be made on the host.
+
+        Raises:
+            CatalogueLockedError: The job is no longer ours.
+        """
+        if not self.catalogue.jobs.set_intent(self.job.id, self.job.epoch, intent):
+            raise CatalogueLockedError(
+                f"job {self.job.id} was taken over by another process",
+                hint="nothing was changed; the other process carries on",
+            )

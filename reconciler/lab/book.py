@@ -1,0 +1,109 @@
+"""One host's memory and folder, and the one lock that everything on the host takes."""
+
+import os
+import threading
+from pathlib import Path, PureWindowsPath
+
+from reconciler.errors import ItemNotFoundError, SettingsError
+from reconciler.lab.files import replace_file
+from reconciler.lab.state import DiskState, HostState, MachineState
+from reconciler.lab.wire.body import AgentError
+from reconciler.ports import Clock
+
+
+class HostBook:
+    """State of a host; change it, and save it, only while holding `changed`.
+
+    Every change is one save: a kill leaves the host before it or after it. `changed` is notified
+    when an operation ends.
+    """
+
+    def __init__(self, folder: Path, clock: Clock) -> None:
+        self.folder = folder
+        self.clock = clock
+        self.changed = threading.Condition()
+        self.state = _read(folder)
+
+    def save(self) -> None:
+        """Make the state durable against a kill."""
+        write_state(self.folder, self.state)
+
+    def stamp(self) -> str:
+        """The time now as the contract spells it."""
+        return self.clock().isoformat(timespec="milliseconds")
+
+    def machine(self, vm_id: str) -> MachineState:
+        """A machine by its id.
+
+        Raises:
+            AgentError: VMNotFound.
+        """
+        try:
+            return self.state.machines[vm_id]
+        except KeyError:
+            text = f'Hyper-V was unable to find a virtual machine with id "{vm_id}".'
+            raise AgentError("VMNotFound", text, category="ObjectNotFound", target=vm_id) from None
+
+    def named(self, name: str) -> MachineState:
+        """A machine by its name, for the people at the lab.
+
+        Raises:
+            ItemNotFoundError: No machine of this host has that name.
+        """
+        for machine in self.state.machines.values():
+            if name in (machine.label, machine.name, machine.vm_id):
+                return machine
+        raise ItemNotFoundError(
+            f"host {self.state.name} has no machine {name}", hint="reconciler lab status"
+        )
+
+    def local(self, host_path: str) -> Path:
+        """Where a file of the host really is."""
+        return local_path(self.folder, host_path)
+
+    def shadow(self, machine: MachineState, disk: DiskState) -> Path:
+        """The raw judge of a disk."""
+        return shadow_path(self.folder, machine, disk)
+
+    def remove_debris(self) -> None:
+        """Delete disk files that no machine has: left by a kill between a file and its save."""
+        kept = {
+            self.local(path)
+            for machine in self.state.machines.values()
+            for disk in machine.disks
+            for path in disk.chain
+        }
+        for root, _, names in os.walk(self.folder / "files"):
+            for path in (Path(root) / name for name in names):
+                if path not in kept:
+                    path.unlink()
+
+
+def write_state(folder: Path, state: HostState) -> None:
+    """Replace a host's state."""
+    replace_file(folder / "state.json", state.model_dump_json().encode())
+
+
+def local_path(folder: Path, host_path: str) -> Path:
+    """A Windows path as a place below a host's folder; only for paths that we made."""
+    path = PureWindowsPath(host_path)
+    return folder.joinpath("files", path.drive.rstrip(":"), *path.parts[1:])
+
+
+def shadow_path(folder: Path, machine: MachineState, disk: DiskState) -> Path:
+    """Where the raw copy of a disk is."""
+    return folder / "shadow" / f"{machine.label}-disk{disk.number}.raw"
+
+
+def _read(folder: Path) -> HostState:
+    try:
+        return HostState.parse((folder / "state.json").read_bytes())
+    except FileNotFoundError as error:
+        raise SettingsError(
+            f"{folder} holds no host of a lab", hint="make one: reconciler lab up"
+        ) from error
+    except ValueError as error:
+        raise SettingsError(
+            f"the state of the lab host in {folder} cannot be read: {error}",
+            hint="delete the lab folder and make a new lab",
+        ) from error

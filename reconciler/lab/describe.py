@@ -1,0 +1,102 @@
+"""What a host shows of its machines, in the contract's fields: facts and what a person set."""
+
+from collections.abc import Mapping
+
+from reconciler.lab.book import HostBook
+from reconciler.lab.state import (
+    CheckpointState,
+    DiskState,
+    MachineState,
+    OperationRecord,
+    ReferencePointState,
+)
+from reconciler.model.machine import ControllerSlot
+
+Answer = dict[str, object]
+
+
+def machine_answer(book: HostBook, machine: MachineState, going_on: list[str]) -> Answer:
+    """Reconciler.Machine; what is going on comes after the lasting operational status."""
+    lasting = machine.properties["OperationalStatus"]
+    statuses = [str(status) for status in lasting] if isinstance(lasting, list) else []
+    return {
+        "VMId": machine.vm_id,
+        **machine.properties,
+        "OperationalStatus": statuses + going_on,
+        "HardDrives": [drive_answer(book, disk, disk.live_path) for disk in machine.disks],
+        "IntegrationServices": [
+            {
+                "ComponentId": service.component_id,
+                "Enabled": service.is_enabled,
+                "PrimaryOperationalStatus": service.status,
+            }
+            for service in machine.services
+        ],
+    }
+
+
+def checkpoint_answer(book: HostBook, machine: MachineState, point: CheckpointState) -> Answer:
+    """Reconciler.Checkpoint; its drives are the files that it keeps."""
+    disks = {disk.number: disk for disk in machine.disks}
+    return {
+        "CheckpointId": point.id,
+        "VMId": machine.vm_id,
+        "ElementName": point.name,
+        "CreationTime": point.created_at,
+        "HardDrives": [drive_answer(book, disks[held.number], held.path) for held in point.disks],
+    }
+
+
+def reference_point_answer(machine: MachineState, point: ReferencePointState) -> Answer:
+    """Reconciler.ReferencePoint."""
+    return {
+        "ReferencePointId": point.id,
+        "VMId": machine.vm_id,
+        "Disks": [
+            {
+                **_slot(tracked.slot),
+                "DiskIdentifier": tracked.virtual_disk_id,
+                "RctId": tracked.rct_id,
+            }
+            for tracked in point.disks
+        ],
+    }
+
+
+def operation_answer(record: OperationRecord) -> Answer:
+    """Reconciler.Operation."""
+    return {
+        "RequestId": record.request_id,
+        "State": record.state.value,
+        "PercentComplete": record.percent,
+        "ErrorCode": record.error_code,
+        "ErrorDescription": record.error_description,
+        "CheckpointId": record.checkpoint_id,
+        "ReferencePointId": record.reference_point_id,
+    }
+
+
+def drive_answer(book: HostBook, disk: DiskState, path: str) -> Answer:
+    """A hard drive that shows one file of the disk's stack."""
+    answer: Answer = {
+        **_slot(disk.slot),
+        "Path": path if disk.has_file else "",
+        "DiskNumber": None,
+        "DiskIdentifier": disk.virtual_disk_id,
+        "VhdFormat": "VHDX",
+        "VhdType": "Dynamic" if path == disk.chain[0] else "Differencing",
+        "Size": disk.virtual_bytes,
+        "FileSize": book.local(path).stat().st_size,
+        "BlockSize": disk.format_block_bytes,
+        "LogicalSectorSize": disk.logical_sector_bytes,
+        "PhysicalSectorSize": disk.physical_sector_bytes,
+    }
+    return answer | disk.properties
+
+
+def _slot(slot: ControllerSlot) -> Mapping[str, object]:
+    return {
+        "ControllerType": slot.controller_type,
+        "ControllerNumber": slot.controller_number,
+        "ControllerLocation": slot.location,
+    }

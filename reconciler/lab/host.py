@@ -1,0 +1,170 @@
+"""One simulated host, joined: state, operations, guests, the agent's body and the lab's own doors.
+
+What the product may know goes through `agent`; the methods here are for those who play with the
+lab: guests that write, foreign products, properties, shadows.
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Self
+
+from reconciler.agent_contract import (
+    MAX_WAIT_S,
+    START_CHECKPOINT,
+    START_CONVERSION,
+    AgentFunction,
+    OperationState,
+)
+from reconciler.errors import CheckpointFailedError, MachineBusyError
+from reconciler.lab.agent import LabAgent
+from reconciler.lab.book import HostBook
+from reconciler.lab.clock import LabClock
+from reconciler.lab.files import FolderLock, copy_sparse
+from reconciler.lab.guests import Guests, KnownFile, known_files
+from reconciler.lab.operations import Operations
+from reconciler.lab.pace import Delays, Pace
+from reconciler.lab.properties import set_property
+from reconciler.lab.state import MachineState, OperationRecord, new_id
+from reconciler.lab.wire.body import AgentError
+
+
+class LabHost:
+    """One host of a lab; owns its folder until closed, and implements AgentBody.
+
+    Without `start` nothing happens by itself: `settle` does all waiting work at once.
+    """
+
+    def __init__(self, lab_folder: Path, name: str, delays: Delays | None = None) -> None:
+        """Open a host, and bring to an end what a kill may have cut off.
+
+        Raises:
+            SettingsError: No such host in the folder, or another process serves it.
+        """
+        folder = lab_folder / name
+        self.name = name
+        self._lock = FolderLock(folder)
+        self._book = HostBook(folder, LabClock(lab_folder))
+        self._pace = Pace()
+        self._operations = Operations(self._book, self._pace, delays or Delays())
+        self._guests = Guests(self._book)
+        self.agent = LabAgent(self._book, self._operations)
+        self._recover()
+
+    def invoke(
+        self, function: AgentFunction, arguments: Mapping[str, object]
+    ) -> Iterable[Mapping[str, object]]:
+        """Answer one call of the agent; see AgentBody."""
+        return self.agent.invoke(function, arguments)
+
+    def start(self) -> None:
+        """Let time pass: operations and merges run on a thread."""
+        self._pace.start()
+
+    def settle(self) -> None:
+        """Bring all operations and merges to their end now."""
+        self._pace.settle()
+
+    def close(self) -> None:
+        """Stop, and give the folder back; what still runs goes on when it is opened again."""
+        self._pace.stop()
+        self._lock.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def machine_names(self) -> tuple[str, ...]:
+        """The machines, by name."""
+        with self._book.changed:
+            return tuple(machine.name for machine in self._book.state.machines.values())
+
+    def guest_write(self, vm: str, total_bytes: int, seed: str | None = None) -> int:
+        """Let a guest overwrite parts of its files; see Guests.write."""
+        with self._book.changed:
+            return self._guests.write(self._book.named(vm), total_bytes, seed)
+
+    def known_files(self, vm: str) -> list[KnownFile]:
+        """What the files of a machine hold at this moment."""
+        with self._book.changed:
+            return known_files(self._book.named(vm))
+
+    def copy_shadows(self, target: Path) -> list[Path]:
+        """Copy the shadows of all disks as of one instant; names are `<vm>-disk<n>.raw`."""
+        target.mkdir(parents=True, exist_ok=True)
+        copies = []
+        with self._book.changed:
+            for machine in self._book.state.machines.values():
+                for disk in machine.disks:
+                    source = self._book.shadow(machine, disk)
+                    copy_sparse(source, target / source.name)
+                    copies.append(target / source.name)
+        return copies
+
+    def set_property(self, vm: str, name: str, text: str) -> None:
+        """Set what the host shows; see properties.set_property."""
+        with self._book.changed:
+            set_property(self._book.named(vm), name, text)
+            self._book.save()
+
+    def foreign_checkpoint(self, vm: str) -> str:
+        """Take a checkpoint as another backup product would; gives its id."""
+        arguments = {"ConsistencyLevel": "Crash", "ElementName": "Other Backup 12.1 (temporary)"}
+        record = self._do(START_CHECKPOINT, vm, arguments)
+        return str(record.checkpoint_id)
+
+    def foreign_reference_point(self, vm: str) -> str:
+        """Make a reference point as another backup product would; gives its id."""
+        checkpoint = self.foreign_checkpoint(vm)
+        record = self._do(START_CONVERSION, vm, {"CheckpointId": checkpoint})
+        return str(record.reference_point_id)
+
+    def forget_tracking(self, vm: str) -> None:
+        """Change tracking starts anew: reference points stay, their ids mean nothing any more."""
+        with self._book.changed:
+            for disk in self._book.named(vm).disks:
+                disk.tracking = new_id()
+            self._book.save()
+
+    def delete_machine(self, vm: str) -> None:
+        """Delete a machine with its disks, as an administrator would."""
+        with self._book.changed:
+            machine = self._book.named(vm)
+            self._drop(machine)
+            self._book.remove_debris()
+
+    def _drop(self, machine: MachineState) -> None:
+        state = self._book.state
+        del state.machines[machine.vm_id]
+        for record in list(state.operations.values()):
+            if record.vm_id == machine.vm_id:
+                del state.operations[record.request_id]
+        self._book.save()
+        self._book.changed.notify_all()
+        for disk in machine.disks:
+            self._book.shadow(machine, disk).unlink(missing_ok=True)
+
+    def _do(self, function: AgentFunction, vm: str, arguments: dict[str, str]) -> OperationRecord:
+        request_id = new_id()
+        with self._book.changed:
+            vm_id = self._book.named(vm).vm_id
+        whole = {"RequestId": request_id, "VMId": vm_id, **arguments}
+        try:
+            self._operations.start(function, whole)
+        except AgentError as refusal:
+            raise MachineBusyError(refusal.message, hint="wait for the operation") from refusal
+        if not self._pace.is_running:
+            self._pace.settle()
+        record = self._operations.poll(request_id, wait_s=MAX_WAIT_S)
+        if record.state is not OperationState.COMPLETED:
+            raise CheckpointFailedError(
+                record.error_description, hint="look at the machine: reconciler lab status"
+            )
+        return record
+
+    def _recover(self) -> None:
+        with self._book.changed:
+            self._book.remove_debris()
+            self._guests.finish()
+            self._operations.resume()

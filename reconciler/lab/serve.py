@@ -1,0 +1,47 @@
+"""The process of one lab host: its state behind the wire, until it is told to stop."""
+
+import argparse
+import signal
+import threading
+from pathlib import Path
+
+from reconciler.agent_contract import MODULE
+from reconciler.lab.control import ControlServer
+from reconciler.lab.host import LabHost
+from reconciler.lab.wire.host import WireHost
+from reconciler.lab.wire.psrp import agent_engine
+
+ACCOUNT = "LAB\\reconciler"
+PASSWORD_FILE = "password"  # noqa: S105 (where it is, not what it is)
+
+
+def serve(folder: Path, name: str, address: str, port: int) -> None:
+    """Answer for one host until SIGTERM or SIGINT."""
+    stopped = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopped.set())
+    password = (folder / PASSWORD_FILE).read_text(encoding="utf-8").strip()
+    with LabHost(folder, name) as host:
+        wire = WireHost(name, {ACCOUNT: password}, {MODULE: agent_engine(host)})
+        wire.listen(address, port)
+        control = ControlServer(host, folder, {"traffic": lambda _: wire.traffic()})
+        host.start()
+        control.start()
+        stopped.wait()
+        control.close()
+        wire.close()
+
+
+def main() -> None:
+    """`python -m reconciler.lab.serve`."""
+    parser = argparse.ArgumentParser(description="One lab host. Use `reconciler lab up`.")
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--host", required=True)
+    parser.add_argument("--address", required=True)
+    parser.add_argument("--port", type=int, required=True)
+    given = parser.parse_args()
+    serve(given.folder, given.host, given.address, given.port)
+
+
+if __name__ == "__main__":
+    main()

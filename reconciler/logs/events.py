@@ -1,0 +1,74 @@
+"""Every event that is logged: one list."""
+
+from enum import StrEnum
+from typing import Self, TypedDict
+
+
+class Event(StrEnum):
+    """Every event that is logged, with its meaning."""
+
+    meaning: str
+
+    def __new__(cls, value: str, meaning: str) -> Self:
+        """Take the name and, beside it, what it means."""
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.meaning = meaning
+        return member
+
+    PASS_STARTED = "pass.started", "The loop began to look at the world."
+    PASS_FINISHED = "pass.finished", "What was due has been started; the pass in figures."
+    PLAN_MADE = "plan.made", "It is decided what is due, and why."
+    PLAN_REFUSED = "plan.refused", "A guard or a changed world holds the plan; nothing was done."
+    HOST_ANSWERED = "host.answered", "A host was silent and is no more."
+    HOST_SILENT = "host.silent", "A host gave no usable answer; its machines are unknown, not gone."
+    JOB_STARTED = "job.started", "A worker claimed a job."
+    JOB_PROGRESSED = "job.progressed", "A long job is still at work."
+    JOB_FINISHED = "job.finished", "A job did what it promised; what it cost."
+    JOB_FAILED = "job.failed", "A job ended without doing what it promised."
+    JOB_ABANDONED = "job.abandoned", "The holder of a job is gone; the job was ended for it."
+    CHECKPOINT_TAKEN = "checkpoint.taken", "A host froze a machine's disks for us."
+    CHECKPOINT_REMOVED = "checkpoint.removed", "A checkpoint of ours is gone from its host."
+    REFERENCE_POINT_MADE = "reference_point.made", "A host counts changes from here for us."
+    REFERENCE_POINT_REMOVED = (
+        "reference_point.removed",
+        "A reference point of ours is gone from its host.",
+    )
+    RECOVERY_POINT_CREATED = "recovery_point.created", "A new version can be recovered from."
+    RECOVERY_POINT_ADOPTED = (
+        "recovery_point.adopted",
+        "A sealed version that the catalogue did not know is in it now.",
+    )
+    REPLICA_CREATED = "replica.created", "A data source has its first verified copy."
+    REPLICA_MARKED_INCONSISTENT = (
+        "replica.marked_inconsistent",
+        "A replica may differ from its source until it is checked.",
+    )
+    DISK_COMPARED = "disk.compared", "A disk was compared with its replica by block hashes."
+    TRACKING_LOST = "tracking.lost", "A host cannot tell what changed; hashes are compared instead."
+    LEFTOVER_REMOVED = "leftover.removed", "Something that an interrupted job left was removed."
+    LEFTOVER_AMBIGUOUS = (
+        "leftover.ambiguous",
+        "Something may be ours and may be another's; it was left alone.",
+    )
+    LEFTOVER_STAYS = (
+        "leftover.stayed",
+        "Something of ours could not be removed now; the next pass tries again.",
+    )
+    RECOVERY_FINISHED = "recovery.finished", "What was asked back is back."
+    POLICIES_LOADED = "policies.loaded", "These policies are in force now."
+    POLICIES_REJECTED = "policies.rejected", "A policy file is broken; its last good version holds."
+    LEAD_TAKEN = "lead.taken", "This process leads its catalogue."
+    CLOCK_USED = "clock.used", "Which clock tells the time."
+
+
+class Ids(TypedDict, total=False):
+    """What lines can be found by."""
+
+    policy_digest: str
+    plan: str
+    job: str
+    vm: str
+    recovery_point: str
+    host: str
+    protection_group: str

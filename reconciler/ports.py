@@ -1,0 +1,134 @@
+"""The world as we need it: ports that two things really answer.
+
+Hosts, files on hosts, object stores and the clock. Our own database is no port: tests use SQLite
+itself.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Protocol
+
+import obspec
+
+from reconciler.model.machine import (
+    Checkpoint,
+    HostFacts,
+    HostReport,
+    ReferencePoint,
+    VirtualMachine,
+)
+from reconciler.model.names import CheckpointId, ReferencePointId, RequestId, VmId
+from reconciler.model.protection import Consistency
+from reconciler.model.ranges import ByteRange
+
+Clock = Callable[[], datetime]
+"""The time now, aware and in UTC."""
+
+
+class ObjectStore(
+    obspec.Put, obspec.Get, obspec.GetRange, obspec.Head, obspec.List, obspec.Delete, Protocol
+):
+    """Where blocks live. A put that returned survives a power cut, and is never seen half.
+
+    Missing objects raise FileNotFoundError (obspec's NotFoundError maps to it), `mode="create"`
+    on an existing one FileExistsError.
+    """
+
+
+class RandomAccess(Protocol):
+    """A file that is read in ranges. Every call may raise DiskUnreadableError or HostError."""
+
+    @property
+    def size(self) -> int:
+        """Units: bytes."""
+        ...
+
+    def read(self, ranges: Sequence[ByteRange]) -> Sequence[bytes]:
+        """The bytes of each range.
+
+        Shape: one result per range, in order, each of exactly the range's length.
+        """
+        ...
+
+    def hashes(self, ranges: Sequence[ByteRange]) -> Sequence[bytes]:
+        """SHA-256 of each range, computed where the file is."""
+        ...
+
+
+class DiskFiles(Protocol):
+    """Virtual disk files by their path on a host."""
+
+    def open(self, path: str) -> RandomAccess:
+        """A file by its host path; nothing is read yet."""
+        ...
+
+
+class HostSession(DiskFiles, Protocol):
+    """A session with one Hyper-V host, for one thread. Every call may raise HostError."""
+
+    def facts(self) -> HostFacts:
+        """The host and its agent."""
+        ...
+
+    def machines(self) -> Sequence[VirtualMachine]:
+        """All machines of the host; planned ones of a migration are left out."""
+        ...
+
+    def checkpoints(self, vm_ids: Sequence[VmId] = ()) -> Sequence[Checkpoint]:
+        """All recovery checkpoints, ours and others'."""
+        ...
+
+    def reference_points(self, vm_ids: Sequence[VmId] = ()) -> Sequence[ReferencePoint]:
+        """All reference points, ours and others'."""
+        ...
+
+    def report(self) -> HostReport:
+        """All of the above, in one look."""
+        ...
+
+    def take_checkpoint(
+        self, vm_id: VmId, consistency: Consistency, name: str, request_id: RequestId
+    ) -> Checkpoint:
+        """Take a recovery checkpoint and wait for it.
+
+        Raises:
+            MachineBusyError: Another operation of the machine is running.
+            CheckpointFailedError: The operation ended without success.
+        """
+        ...
+
+    def convert_to_reference_point(
+        self, vm_id: VmId, checkpoint: CheckpointId, request_id: RequestId
+    ) -> ReferencePoint:
+        """Turn a checkpoint into a reference point and wait for it."""
+        ...
+
+    def converted(self, vm_id: VmId, request_id: RequestId) -> ReferencePoint | None:
+        """What an earlier conversion with this request id made; None if the host knows of none."""
+        ...
+
+    def remove_checkpoint(
+        self, vm_id: VmId, checkpoint: CheckpointId, request_id: RequestId
+    ) -> None:
+        """Remove a checkpoint and wait for it; one that is gone already is no error."""
+        ...
+
+    def remove_reference_point(
+        self, vm_id: VmId, reference_point: ReferencePointId, request_id: RequestId
+    ) -> None:
+        """Remove a reference point and wait for it; one that is gone already is no error."""
+        ...
+
+    def changed_ranges(self, path: str, since: str, virtual_bytes: int) -> Sequence[ByteRange]:
+        """Ranges of the virtual disk written between `since` and the checkpoint.
+
+        Shape: merged and clipped to the disk; empty when nothing changed.
+
+        Raises:
+            TrackingLostError: For this disk only a comparison of hashes can help.
+        """
+        ...
+
+    def close(self) -> None:
+        """End the session; never raises."""
+        ...

@@ -1,0 +1,58 @@
+"""The catalogue: one object that the rest of the house holds."""
+
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from reconciler.model.names import ServerId
+from reconciler.record import schema
+from reconciler.record.database import Database
+from reconciler.record.jobs import Jobs
+from reconciler.record.journal import Journal
+from reconciler.record.replicas import Replicas
+from reconciler.record.requests import Requests
+from reconciler.record.sources import Sources
+from reconciler.record.volumes import Volumes
+
+
+class Catalogue(Volumes, Sources, Replicas, Journal):
+    """Everything that is remembered. Any thread may call anything.
+
+    Every call may raise CatalogueError; a call that raised has written nothing.
+    """
+
+    def __init__(self, database: Database, server_id: ServerId) -> None:
+        super().__init__(database)
+        self.server_id = server_id
+        self.jobs = Jobs(database)
+        self.requests = Requests(database)
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open a catalogue's file; a new one gets an id of its own for this server.
+
+        Raises:
+            SchemaTooNewError: A newer version wrote it.
+            CatalogueError: The file cannot be used.
+        """
+        database = Database(path)
+        try:
+            return cls(database, schema.prepare(database))
+        except BaseException:
+            database.close()
+            raise
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

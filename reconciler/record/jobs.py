@@ -1,0 +1,205 @@
+"""Jobs: who does what, who holds it, and what became of it.
+
+A job is held through its epoch. Claiming and taking over raise it; beat, finish, intent and every
+commit name the epoch they were given and do nothing once it is no longer the job's.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, select
+
+from reconciler.errors import CatalogueError, MachineBusyError
+from reconciler.model.names import DataSourceId, HostName, JobId, PlanId
+from reconciler.record import encoding
+from reconciler.record.database import Database
+from reconciler.record.tables import job
+from reconciler.record.work import Intent, Job, JobOrder, JobOutcome, JobState, Progress
+
+LEASE_S = 90
+"""Silence after which a holder counts as dead. A beat every 15 s may be late five times."""
+MOST_LISTED = 1000
+_LIVE = (JobState.READY.value, JobState.RUNNING.value)
+
+
+class Jobs:
+    """The part of the catalogue that knows jobs."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def create(self, order: JobOrder, now: datetime) -> Job:
+        """Write down a job that may be claimed.
+
+        Raises:
+            MachineBusyError: The data source has a live job already; nothing was written.
+        """
+        with self._database.writing() as connection:
+            if order.source is not None and (live := _live_job(connection, order.source)):
+                raise MachineBusyError(
+                    f"{live.kind} of data source {order.source} is {live.state.value} "
+                    f"as job {live.id}",
+                    hint=f"wait for it, or see: reconciler show {order.source}",
+                    job=live.id,
+                )
+            connection.execute(
+                job.insert().values(
+                    id=order.id,
+                    kind=order.kind,
+                    data_source=order.source,
+                    host=order.host,
+                    plan=order.plan,
+                    state=JobState.READY.value,
+                    epoch=0,
+                    not_before=order.not_before or now,
+                    intent=order.intent and encoding.intent_text(order.intent),
+                    created_at=now,
+                )
+            )
+            return _one(connection, order.id)
+
+    def claim(self, job_id: JobId, owner: str, now: datetime) -> Job | None:
+        """Begin a job; None when another was faster, or it is not its time yet."""
+        ready = (job.c.state == JobState.READY.value, job.c.not_before <= now)
+        values = {"state": JobState.RUNNING.value, "owner": owner, "started_at": now}
+        return self._advance(job_id, ready, {**values, "beat_at": now})
+
+    def take_over(self, seen: Job, owner: str, now: datetime) -> Job | None:
+        """Hold a job whose holder is dead, to heal what it left; None when the holder came back.
+
+        `seen` is what `interrupted` gave. From here on whatever the old holder writes is refused.
+        """
+        when = (*_unchanged(seen), job.c.state == JobState.RUNNING.value)
+        return self._advance(seen.id, when, {"owner": owner, "beat_at": now})
+
+    def abandon(self, seen: Job, now: datetime) -> bool:
+        """End a job that nobody will finish; False when its holder came back meanwhile."""
+        values = {"state": JobState.ABANDONED.value, "ended_at": now}
+        return self._advance(seen.id, _unchanged(seen), values) is not None
+
+    def beat(
+        self, job_id: JobId, epoch: int, now: datetime, progress: Progress | None = None
+    ) -> bool:
+        """Say that the holder lives; False when the lease is lost: stop writing at once."""
+        values: dict[str, Any] = {"beat_at": now}
+        if progress is not None:
+            values["progress"] = encoding.progress_text(progress)
+        return self._as_holder(job_id, epoch, values)
+
+    def set_intent(self, job_id: JobId, epoch: int, intent: Intent) -> bool:
+        """Write down what is about to be done; False when the lease is lost: do not do it."""
+        return self._as_holder(job_id, epoch, {"intent": encoding.intent_text(intent)})
+
+    def finish(self, job_id: JobId, epoch: int, outcome: JobOutcome, now: datetime) -> bool:
+        """End a job; False when the lease is lost and its end is another's to write."""
+        state = JobState.SUCCEEDED if outcome.is_success else JobState.FAILED
+        text = encoding.outcome_text(outcome)
+        values = {"state": state.value, "outcome": text, "ended_at": now}
+        return self._as_holder(job_id, epoch, values)
+
+    def interrupted(
+        self, now: datetime, is_alive: Callable[[str], bool], lease_s: int = LEASE_S
+    ) -> tuple[Job, ...]:
+        """Running jobs whose holder is dead, or silent for longer than its lease."""
+        last = now - timedelta(seconds=lease_s)
+        return tuple(
+            each
+            for each in self.live()
+            if each.state is JobState.RUNNING
+            and (each.beat_at is None or each.beat_at < last or not is_alive(each.owner or ""))
+        )
+
+    def live(self) -> tuple[Job, ...]:
+        """Jobs that are ready or running, oldest first."""
+        query = select(job).where(job.c.state.in_(_LIVE)).order_by(job.c.created_at, job.c.id)
+        with self._database.reading() as connection:
+            return tuple(map(_job, connection.execute(query)))
+
+    def get(self, job_id: JobId) -> Job:
+        """One job.
+
+        Raises:
+            CatalogueError: There is none of that id.
+        """
+        with self._database.reading() as connection:
+            return _one(connection, job_id)
+
+    def history(self, source: DataSourceId | None = None, limit: int = 100) -> tuple[Job, ...]:
+        """The latest jobs, newest first, of one data source or of all.
+
+        Shape: at most `limit` and never more than MOST_LISTED.
+        """
+        query = select(job).order_by(job.c.created_at.desc(), job.c.id.desc())
+        if source is not None:
+            query = query.where(job.c.data_source == source)
+        with self._database.reading() as connection:
+            rows = connection.execute(query.limit(min(limit, MOST_LISTED)))
+            return tuple(map(_job, rows))
+
+    def drop_ended_before(self, moment: datetime) -> int:
+        """Forget jobs that ended long ago; how many."""
+        with self._database.writing() as connection:
+            old = job.delete().where(job.c.ended_at < moment)
+            return connection.execute(old).rowcount
+
+    def _advance(
+        self, job_id: JobId, when: tuple[ColumnElement[bool], ...], values: dict[str, Any]
+    ) -> Job | None:
+        update = job.update().where(job.c.id == job_id, *when)
+        with self._database.writing() as connection:
+            changed = connection.execute(update.values(epoch=job.c.epoch + 1, **values)).rowcount
+            return _one(connection, job_id) if changed else None
+
+    def _as_holder(self, job_id: JobId, epoch: int, values: dict[str, Any]) -> bool:
+        held = (job.c.epoch == epoch, job.c.state == JobState.RUNNING.value)
+        with self._database.writing() as connection:
+            update = job.update().where(job.c.id == job_id, *held).values(**values)
+            return connection.execute(update).rowcount == 1
+
+
+def _unchanged(seen: Job) -> tuple[ColumnElement[bool], ...]:
+    """Nobody claimed, beat or ended it since it was looked at."""
+    beat = job.c.beat_at.is_(None) if seen.beat_at is None else job.c.beat_at == seen.beat_at
+    return (
+        job.c.epoch == seen.epoch,
+        job.c.state == seen.state.value,
+        job.c.state.in_(_LIVE),
+        beat,
+    )
+
+
+def _live_job(connection: Connection, source: DataSourceId) -> Job | None:
+    query = select(job).where(job.c.data_source == source, job.c.state.in_(_LIVE))
+    row = connection.execute(query).first()
+    return None if row is None else _job(row)
+
+
+def _one(connection: Connection, job_id: JobId) -> Job:
+    row = connection.execute(select(job).where(job.c.id == job_id)).first()
+    if row is None:
+        raise CatalogueError(
+            f"the catalogue knows no job {job_id}", hint="list the latest: reconciler catalogue"
+        )
+    return _job(row)
+
+
+def _job(row: Row[*tuple[Any, ...]]) -> Job:
+    return Job(
+        id=JobId(row.id),
+        kind=row.kind,
+        source=row.data_source and DataSourceId(row.data_source),
+        host=row.host and HostName(row.host),
+        plan=PlanId(row.plan),
+        state=JobState(row.state),
+        owner=row.owner,
+        epoch=row.epoch,
+        beat_at=row.beat_at,
+        not_before=row.not_before,
+        intent=row.intent and encoding.intent(row.intent),
+        progress=row.progress and encoding.progress(row.progress),
+        outcome=row.outcome and encoding.outcome(row.outcome),
+        created_at=row.created_at,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+    )

@@ -1,0 +1,16 @@
+"""Steps from one version of the catalogue's schema to the next.
+
+Step n turns a catalogue of version n into one of version n + 1 and runs in the transaction that
+also writes the new version, so a killed upgrade has not happened. A step never changes once it
+was released, and spells out its SQL: the tables of today are not those of its day. Decided against
+Alembic: it costs more than a second at each start, for a list of functions.
+"""
+
+from collections.abc import Callable, Mapping
+
+from sqlalchemy import Connection
+
+Migration = Callable[[Connection], None]
+
+MIGRATIONS: Mapping[int, Migration] = {}
+"""Version to start from → the step."""

@@ -1,0 +1,93 @@
+"""What `reconciler check` says to bad input, word by word."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from reconciler.cli.check import command
+
+ROOT = Path(__file__).parents[2]
+GOLDEN = Path(__file__).parent / "policy_errors"
+GROUP = (ROOT / "policies" / "finance.yaml").read_text(encoding="utf-8")
+HOSTS = (ROOT / "policies" / "hosts.yaml").read_text(encoding="utf-8")
+BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{new}: &{new} [{', '.join([f'*{old}'] * 9)}]\n"
+    for old, new in zip("abcdefgh", "bcdefghi", strict=True)
+)
+CASES = {
+    "brackets": {"finance.yaml": "[" * 40_000},
+    "alias_bomb": {"finance.yaml": BOMB},
+    "tag": {"finance.yaml": GROUP.replace("15m", "!!python/object:os.system 15m")},
+    "tab": {"finance.yaml": GROUP.replace("  times:", "\ttimes:")},
+    "duplicate_key": {"finance.yaml": GROUP + "retention: 7d\n"},
+    "unknown_host": {"finance.yaml": GROUP.replace("host: hv1", "host: hv3")},
+    "unknown_pool": {"finance.yaml": GROUP.replace("pool: main", "pool: offsite")},
+    "unknown_key": {"finance.yaml": GROUP.replace("retention:", "retension:")},
+    "values": {
+        "finance.yaml": GROUP.replace("30d", "30 days")
+        .replace('"18:00"', "6pm")
+        .replace("Europe/Berlin", "Berlin")
+    },
+    "literal_password": {"hosts.yaml": HOSTS.replace("file:.lab/password", "hunter2")},
+    "backslash": {"hosts.yaml": HOSTS.replace(r"'LAB\reconciler'", r'"LAB\reconciler"')},
+    "warnings": {"finance.yaml": GROUP.replace("30d", "500d").replace("15m", "5m")},
+    "empty_file": {"finance.yaml": ""},
+    "twice": {"copy.yaml": GROUP},
+}
+
+
+def check(folder: Path, changes: dict[str, str], *options: str) -> Result:
+    """Run the command over the committed policies with some files changed."""
+    for path in (ROOT / "policies").glob("*.yaml"):
+        (folder / path.name).write_bytes(path.read_bytes())
+    for name, text in changes.items():
+        (folder / name).write_bytes(text.encode())
+    return CliRunner().invoke(command, [str(folder), *options])
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_bad_input_is_explained_word_by_word(
+    case: str, tmp_path: Path, pytestconfig: pytest.Config
+) -> None:
+    result = check(tmp_path, CASES[case])
+    shown = result.output.replace(str(tmp_path), "policies")
+    golden = GOLDEN / f"{case}.txt"
+    if pytestconfig.getoption("--update-golden", default=False):
+        golden.write_text(shown, encoding="utf-8")
+
+    assert shown == golden.read_text(encoding="utf-8")
+    assert result.exit_code == (0 if case == "warnings" else 3)
+    assert "hint: " in shown
+
+
+def test_the_committed_policies_are_right(tmp_path: Path) -> None:
+    result = check(tmp_path, {})
+    assert result.output == "4 files, 5 policies: no errors, no warnings\n"
+    assert result.exit_code == 0
+
+
+def test_json_carries_every_part_of_a_complaint(tmp_path: Path) -> None:
+    result = check(tmp_path, CASES["unknown_host"], "--output", "json")
+    printed = json.loads(result.output)
+    assert result.exit_code == 3
+    assert (printed["files"], printed["errors"], printed["warnings"]) == (4, 1, 0)
+    assert printed["complaints"] == [
+        {
+            "file": (tmp_path / "finance.yaml").as_posix(),
+            "line": 9,
+            "column": 11,
+            "code": "policy.conflict",
+            "severity": "error",
+            "field": "members[0].host",
+            "message": "there is no host 'hv3'",
+            "hint": "did you mean 'hv2'?",
+        }
+    ]
+
+
+def test_one_file_is_checked_without_its_neighbours() -> None:
+    result = CliRunner().invoke(command, [str(ROOT / "policies" / "finance.yaml")])
+    assert result.output == "1 file, 1 policy: no errors, no warnings\n"
+    assert result.exit_code == 0

@@ -1,0 +1,38 @@
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from reconciler.record.owner import is_alive, this_owner
+
+ASK = "from reconciler.record.owner import this_owner; print(this_owner())"
+
+
+def test_this_process_is_alive_and_stays_itself() -> None:
+    assert this_owner() == this_owner()
+    assert is_alive(this_owner())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+def test_a_process_that_ended_is_dead_at_once() -> None:
+    ended = subprocess.run([sys.executable, "-c", ASK], capture_output=True, text=True, check=True)
+
+    assert ended.stdout.startswith(f"{socket.gethostname()}:")
+    assert not is_alive(ended.stdout.strip())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+def test_a_process_that_got_the_id_of_a_dead_one_is_another() -> None:
+    host, pid, start = this_owner().split(":")
+
+    assert not is_alive(f"{host}:{pid}:{start}0")
+
+
+def test_of_another_machine_nothing_is_known_so_the_lease_decides() -> None:
+    assert is_alive("elsewhere:1:a")
+
+
+@pytest.mark.parametrize("text", ["", "::", "host", "host:one:a", ":1:a", "a:b:c:d", "h:-1:a"])
+def test_a_text_that_is_no_owner_is_dead(text: str) -> None:
+    assert not is_alive(text)
