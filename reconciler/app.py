@@ -10,9 +10,6 @@ from pathlib import Path
 from threading import Lock
 from zoneinfo import ZoneInfo
 
-from reconciler.adapters.hyperv.calls import AgentCalls
-from reconciler.adapters.hyperv.client import HyperVHost as HyperVClient
-from reconciler.adapters.hyperv.session import AgentSession, EndPoint
 from reconciler.adapters.policy_folder import read_policies
 from reconciler.adapters.secrets import resolve_secret
 from reconciler.adapters.stores import FolderStore
@@ -144,6 +141,11 @@ class App:
         Raises:
             SettingsError: The secret of the host cannot be resolved.
         """
+        # slow to import, and `show` and `recover` need no host
+        from reconciler.adapters.hyperv.calls import AgentCalls  # noqa: PLC0415
+        from reconciler.adapters.hyperv.client import HyperVHost as Client  # noqa: PLC0415
+        from reconciler.adapters.hyperv.session import AgentSession, EndPoint  # noqa: PLC0415
+
         policy = self._host_policy(name)
         password = resolve_secret(policy.password) if policy.password else ""
         register_secret(password)
@@ -156,7 +158,7 @@ class App:
             user=policy.user or "",
             configuration=policy.configuration,
         )
-        return HyperVClient(AgentCalls(name, AgentSession(end_point, password)))
+        return Client(AgentCalls(name, AgentSession(end_point, password)))
 
     def place(self, pool: PoolName) -> VolumeId:
         """The volume of a pool for a new replica: the first one that can be opened."""

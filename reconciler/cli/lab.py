@@ -8,9 +8,7 @@ import click
 from reconciler.cli.results import shown_bytes
 from reconciler.lab import processes
 from reconciler.lab.clock import LabClock
-from reconciler.lab.control import ControlClient, client_for_machine
-from reconciler.lab.create import delete_lab, host_names
-from reconciler.lab.serve import PASSWORD_FILE
+from reconciler.lab.control import ControlClient, client_for_machine, host_names
 
 _folder = click.option(
     "--folder",
@@ -49,8 +47,10 @@ def down(folder: Path, *, delete: bool) -> None:
     stopped = processes.down(folder)
     click.echo(f"stopped: {', '.join(stopped) or 'nothing was running'}")
     if delete:
+        from reconciler.lab.create import delete_lab  # noqa: PLC0415 (slow, and rarely needed)
+
         delete_lab(folder)
-        (folder / PASSWORD_FILE).unlink(missing_ok=True)
+        (folder / processes.PASSWORD_FILE).unlink(missing_ok=True)
         click.echo(f"deleted the lab in {folder}")
 
 

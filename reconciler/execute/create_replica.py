@@ -18,6 +18,8 @@ _log = get_logger()
 
 def run(action: CreateReplica, bench: Workbench) -> Outcome:
     """Place the replica, copy it, compare it with its source, and seal the first point."""
+    if bench.catalogue.replicas()[bench.source.id].head is not None:
+        return Outcome(is_void=True)  # a clean-up before it has finished the first point
     volume = bench.tools.place(action.pool)
     bench.catalogue.place(bench.source.id, volume)
     point = capture(action, bench, bench.source, volume, verify)

@@ -7,6 +7,7 @@ from pathlib import Path
 from reconciler.errors import TargetExistsError
 from reconciler.lab.book import local_path, shadow_path, write_state
 from reconciler.lab.clock import LabClock
+from reconciler.lab.control import host_names
 from reconciler.lab.definition import (
     TWO_HOSTS,
     DiskDefinition,
@@ -38,11 +39,6 @@ def create_lab(folder: Path, definition: LabDefinition = TWO_HOSTS) -> None:
             )
     for host in definition.hosts:
         _create_host(folder, host, clock)
-
-
-def host_names(folder: Path) -> tuple[str, ...]:
-    """The hosts that a lab folder holds, sorted."""
-    return tuple(sorted(path.parent.name for path in folder.glob("*/state.json")))
 
 
 def delete_lab(folder: Path) -> None:

@@ -7,22 +7,26 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 from typing import Final
 
 from reconciler.errors import HostUnreachableError, ReconcilerError, SettingsError
-from reconciler.lab.control import ControlClient
-from reconciler.lab.create import create_lab, host_names
+from reconciler.lab.control import ControlClient, host_names
 from reconciler.lab.files import FolderLock
-from reconciler.lab.serve import PASSWORD_FILE
 
+ACCOUNT: Final = "LAB\\reconciler"
+PASSWORD_FILE: Final = "password"  # noqa: S105 (where it is, not what it is)
 ADDRESSES: Final = {"hv1": ("127.0.1.1", 5985), "hv2": ("127.0.1.2", 5985)}
 """What the committed policies say; the WinRM port of plain HTTP, whose messages NTLM encrypts."""
 START_S: Final = 20.0
 STOP_S: Final = 15.0
 _POLL_S: Final = 0.05
+
+_started: Final[dict[int, "subprocess.Popen[bytes]"]] = {}
+"""By process id. Hosts outlive who started them, and Python warns of a process it forgets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,8 @@ def up(folder: Path, addresses: Mapping[str, tuple[str, int]] = ADDRESSES) -> No
     folder.mkdir(parents=True, exist_ok=True)
     _ensure_password(folder)
     if not host_names(folder):
+        from reconciler.lab.create import create_lab  # noqa: PLC0415 (slow, and rarely needed)
+
         create_lab(folder)
     waiting = [
         (name, _start(folder, name, *addresses[name]))
@@ -64,6 +70,7 @@ def down(folder: Path) -> tuple[str, ...]:
         if not _wait_until_free(folder, name):
             _signal(folder, name, signal.SIGKILL)
             _wait_until_free(folder, name)
+        _reap(folder, name)
     return tuple(running)
 
 
@@ -83,6 +90,14 @@ def kill(folder: Path, name: str) -> None:
     """End one host as a power cut would."""
     _signal(folder, name, signal.SIGKILL)
     _wait_until_free(folder, name)
+    _reap(folder, name)
+
+
+def _reap(folder: Path, name: str) -> None:
+    """Collect the end of a host, if it was this process that started it."""
+    process = _started.pop(_pid(folder, name) or 0, None)
+    if process is not None:
+        process.wait(STOP_S)
 
 
 def _ensure_password(folder: Path) -> None:
@@ -103,6 +118,7 @@ def _start(folder: Path, name: str, address: str, port: int) -> subprocess.Popen
             stderr=log,
             start_new_session=True,
         )
+    _started[process.pid] = process
     _pid_file(folder, name).write_text(f"{process.pid}\n")
     return process
 
@@ -148,10 +164,17 @@ def _wait_until_free(folder: Path, name: str) -> bool:
 
 def _signal(folder: Path, name: str, number: signal.Signals) -> None:
     """Only to a process that serves this folder: it answered, or holds the folder's lock."""
+    pid = _pid(folder, name)
+    if pid is not None:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+def _pid(folder: Path, name: str) -> int | None:
     try:
-        os.kill(int(_pid_file(folder, name).read_text()), number)
+        return int(_pid_file(folder, name).read_text())
     except (OSError, ValueError):
-        return
+        return None
 
 
 def _pid_file(folder: Path, name: str) -> Path:

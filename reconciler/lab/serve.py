@@ -6,13 +6,11 @@ import threading
 from pathlib import Path
 
 from reconciler.agent_contract import MODULE
-from reconciler.lab.control import ControlServer
+from reconciler.lab.control_server import ControlServer
 from reconciler.lab.host import LabHost
+from reconciler.lab.processes import ACCOUNT, PASSWORD_FILE
 from reconciler.lab.wire.host import WireHost
 from reconciler.lab.wire.psrp import agent_engine
-
-ACCOUNT = "LAB\\reconciler"
-PASSWORD_FILE = "password"  # noqa: S105 (where it is, not what it is)
 
 
 def serve(folder: Path, name: str, address: str, port: int) -> None:

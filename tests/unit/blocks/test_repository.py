@@ -1,4 +1,5 @@
 import errno
+import hashlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,6 +19,7 @@ from reconciler.errors import (
 )
 from reconciler.model.names import DataSourceId, DiskId, RecoveryPointId
 from reconciler.model.protection import DiskDescription, PointDescription
+from reconciler.model.ranges import ByteRange
 
 BLOCK = 4096
 DISK = DiskId("disk-1")
@@ -305,6 +307,38 @@ def test_a_damaged_block_is_named_by_pack_and_slot(
 
     with pytest.raises(BlockDamagedError, match=r"packs/0001/00000/0000001\.0, slot 0"):
         read(reader(), manifest)
+
+
+@pytest.mark.parametrize("offset", [32, 32 + 1, 32 + BLOCK - 1, 32 + BLOCK])
+def test_damage_of_a_block_that_was_stored_raw_is_found_by_its_hash(
+    repository: Repository,
+    reader: Opened,
+    seal: Seal,
+    root: Path,
+    offset: int,
+) -> None:
+    noise = hashlib.shake_128(b"noise").digest(2 * BLOCK)
+    manifest = seal(repository, "p1", noise)
+    (pack,) = packs(root)
+    assert pack.read_bytes()[32 : 32 + 2 * BLOCK] == noise
+    stored = bytearray(pack.read_bytes())
+    stored[offset] ^= 1
+    pack.write_bytes(stored)
+
+    with pytest.raises(BlockDamagedError, match="does not match its hash"):
+        read(reader(), manifest)
+
+
+def test_a_block_cut_by_a_new_end_is_not_taken_from_the_base(
+    repository: Repository, seal: Seal, make_disk: MakeDisk
+) -> None:
+    base = seal(repository, "p1", content(5))
+
+    disk = repository.draft().disk(make_disk(2 * BLOCK + 512), base.disks[0])
+
+    assert disk.addresses(0, 3).tolist()[2] == 0
+    assert all(disk.addresses(0, 2).tolist())
+    assert disk.must_read == (ByteRange(2 * BLOCK, 2 * BLOCK + 512),)
 
 
 def test_an_address_of_the_wrong_kind_is_refused(repository: Repository, seal: Seal) -> None:

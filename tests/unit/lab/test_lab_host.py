@@ -14,8 +14,14 @@ from reconciler.errors import (
     TargetExistsError,
 )
 from reconciler.lab.clock import LabClock
-from reconciler.lab.control import ControlClient, ControlError, ControlServer, client_for_machine
-from reconciler.lab.create import create_lab, host_names
+from reconciler.lab.control import (
+    ControlClient,
+    ControlError,
+    client_for_machine,
+    host_names,
+)
+from reconciler.lab.control_server import ControlServer
+from reconciler.lab.create import create_lab
 from reconciler.lab.definition import FIN_SQL01
 from reconciler.lab.host import LabHost
 from reconciler.lab.images.manifest import disk_image

@@ -1,0 +1,106 @@
+"""SIGKILL at every boundary of the order of commits; a second process heals; nothing is lost."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from reconciler.app import open_app
+from reconciler.execute.boundaries import Boundary
+from reconciler.execute.outcome import Verdict
+
+CHILD = Path(__file__).with_name("killed_child.py")
+
+
+@pytest.fixture(scope="module")
+def foreign(small_world):
+    """What another backup product has on the host, beside ours."""
+    door = small_world.door("web-01")
+    return {
+        "reference_point": door.ask("foreign_reference_point", vm="web-01"),
+        "checkpoint": door.ask("foreign_checkpoint", vm="web-01"),
+    }
+
+
+def killed_at(world, boundary):
+    child = subprocess.run(
+        [sys.executable, CHILD, boundary.value, world.folder, world.state],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert child.returncode == -signal.SIGKILL, child.stderr[-2000:]
+
+
+def heal(world):
+    """A second process: all is done, and then nothing is left to do."""
+    _, results = world.apply()
+    assert [r.message for r in results if r.verdict is Verdict.FAILED] == []
+    assert world.plan().actions == ()
+
+
+def assert_only_ours_and_the_foreign(world, foreign):
+    report = world.report("hv2")
+    assert [c.id for c in report.checkpoints] == [foreign["checkpoint"]]
+    with open_app(world.settings) as app:
+        (replica,) = app.catalogue.replicas().values()
+        ours = {str(r.id) for r in app.catalogue.reference_points()}
+        assert app.catalogue.jobs.live() == ()
+    assert ours == {replica.head.reference_point}
+    assert ours < {r.id for r in report.reference_points}
+    assert foreign["reference_point"] in {r.id for r in report.reference_points}
+    return replica
+
+
+def assert_catalogue_knows_all_that_is_sealed(world):
+    with open_app(world.settings) as app:
+        (source,) = app.catalogue.sources()
+        points = app.catalogue.recovery_points(source.id)
+        repository = app.repository(points[0].volume)
+        assert sorted(p.id for p in points) == repository.manifests(source.id)
+        assert repository.head(source.id) == app.catalogue.replicas()[source.id].head
+
+
+@pytest.mark.parametrize("boundary", list(Boundary))
+def test_a_replica_creation_killed_at_any_boundary_is_healed(small_world, foreign, boundary):
+    world = small_world.another(f"create-{boundary.value}")
+    known = {r.id for r in world.report("hv2").reference_points}
+    shadow = world.shadow("shadow-create")
+
+    killed_at(world, boundary)
+    heal(world)
+
+    replica = assert_only_ours_and_the_foreign(world, foreign)
+    assert {r.id for r in world.report("hv2").reference_points} - known == {
+        replica.head.reference_point
+    }
+    assert_catalogue_knows_all_that_is_sealed(world)
+    (point,) = world.points("web-01")
+    assert world.differing("web-01", point, shadow) == []
+
+
+def test_express_full_backups_killed_at_every_boundary_are_healed_one_after_another(
+    small_world, foreign
+):
+    world = small_world.another("express")
+    world.apply()
+    shadows = [world.shadow("shadow-0")]
+    for number, boundary in enumerate(Boundary, start=1):
+        world.write("web-01")
+        world.advance(60)
+        shadows.append(world.shadow(f"shadow-{number}"))
+        before = len(world.points("web-01"))
+
+        killed_at(world, boundary)
+        heal(world)
+
+        assert_only_ours_and_the_foreign(world, foreign)
+        assert_catalogue_knows_all_that_is_sealed(world)
+        assert len(world.points("web-01")) == before + 1, boundary
+    points = world.points("web-01")
+    assert len(points) == len(shadows)
+    for point, shadow in zip(points, shadows, strict=True):
+        assert world.differing("web-01", point, shadow) == [], point
