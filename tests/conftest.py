@@ -43,6 +43,8 @@ from reconciler.model.observed import Observed
 from reconciler.model.protection import DataSource, Head, Replica, ReplicaState
 from reconciler.policy.protection_group import ProtectionGroup
 
+pytest_plugins = ["tests.lab_world"]
+
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 GIB = 1 << 30
 SERVER = ServerId("5e12ae00")

@@ -153,7 +153,7 @@ class TwoOwners(RuleBasedStateMachine):
 
 
 TwoOwners.TestCase.settings = settings(
-    max_examples=40,
+    max_examples=25,
     stateful_step_count=30,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],

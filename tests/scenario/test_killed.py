@@ -10,12 +10,14 @@ import pytest
 from reconciler.app import open_app
 from reconciler.execute.boundaries import Boundary
 from reconciler.execute.outcome import Verdict
+from reconciler.model.protection import Replica
+from tests.lab_world import World
 
 CHILD = Path(__file__).with_name("killed_child.py")
 
 
 @pytest.fixture(scope="module")
-def foreign(small_world):
+def foreign(small_world: World) -> dict[str, str]:
     """What another backup product has on the host, beside ours."""
     door = small_world.door("web-01")
     return {
@@ -24,7 +26,7 @@ def foreign(small_world):
     }
 
 
-def killed_at(world, boundary):
+def killed_at(world: World, boundary: Boundary) -> None:
     child = subprocess.run(
         [sys.executable, CHILD, boundary.value, world.folder, world.state],
         check=False,
@@ -35,18 +37,19 @@ def killed_at(world, boundary):
     assert child.returncode == -signal.SIGKILL, child.stderr[-2000:]
 
 
-def heal(world):
+def heal(world: World) -> None:
     """A second process: all is done, and then nothing is left to do."""
     _, results = world.apply()
     assert [r.message for r in results if r.verdict is Verdict.FAILED] == []
     assert world.plan().actions == ()
 
 
-def assert_only_ours_and_the_foreign(world, foreign):
+def assert_only_ours_and_the_foreign(world: World, foreign: dict[str, str]) -> Replica:
     report = world.report("hv2")
     assert [c.id for c in report.checkpoints] == [foreign["checkpoint"]]
     with open_app(world.settings) as app:
         (replica,) = app.catalogue.replicas().values()
+        assert replica.head is not None
         ours = {str(r.id) for r in app.catalogue.reference_points()}
         assert app.catalogue.jobs.live() == ()
     assert ours == {replica.head.reference_point}
@@ -55,7 +58,7 @@ def assert_only_ours_and_the_foreign(world, foreign):
     return replica
 
 
-def assert_catalogue_knows_all_that_is_sealed(world):
+def assert_catalogue_knows_all_that_is_sealed(world: World) -> None:
     with open_app(world.settings) as app:
         (source,) = app.catalogue.sources()
         points = app.catalogue.recovery_points(source.id)
@@ -65,7 +68,9 @@ def assert_catalogue_knows_all_that_is_sealed(world):
 
 
 @pytest.mark.parametrize("boundary", list(Boundary))
-def test_a_replica_creation_killed_at_any_boundary_is_healed(small_world, foreign, boundary):
+def test_a_replica_creation_killed_at_any_boundary_is_healed(
+    small_world: World, foreign: dict[str, str], boundary: Boundary
+) -> None:
     world = small_world.another(f"create-{boundary.value}")
     known = {r.id for r in world.report("hv2").reference_points}
     shadow = world.shadow("shadow-create")
@@ -74,6 +79,7 @@ def test_a_replica_creation_killed_at_any_boundary_is_healed(small_world, foreig
     heal(world)
 
     replica = assert_only_ours_and_the_foreign(world, foreign)
+    assert replica.head is not None
     assert {r.id for r in world.report("hv2").reference_points} - known == {
         replica.head.reference_point
     }
@@ -83,8 +89,8 @@ def test_a_replica_creation_killed_at_any_boundary_is_healed(small_world, foreig
 
 
 def test_express_full_backups_killed_at_every_boundary_are_healed_one_after_another(
-    small_world, foreign
-):
+    small_world: World, foreign: dict[str, str]
+) -> None:
     world = small_world.another("express")
     world.apply()
     shadows = [world.shadow("shadow-0")]

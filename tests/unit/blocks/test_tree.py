@@ -154,6 +154,7 @@ def test_leaves_that_no_longer_fit_in_memory_are_stored_and_come_back(
     for block in [*range(0, 256, 3), *range(0, 256, 5)]:
         tree.set(block, np.array([block + 1], np.uint64))
 
+    assert nodes.loaded  # of leaves that were stored, as they are changed again
     expected = [b + 1 if b % 3 == 0 or b % 5 == 0 else 0 for b in range(256)]
     assert content(nodes, sealed(tree)) == expected
 

@@ -1,6 +1,7 @@
 """The lab's disks against a plain array of bytes, and against kills at every write."""
 
 import shutil
+from contextlib import suppress
 from hashlib import shake_128
 from pathlib import Path
 
@@ -231,7 +232,7 @@ def test_a_write_killed_anywhere_leaves_each_sector_old_or_new_and_can_be_done_a
     raise AssertionError("the write needs more changes than were tried")
 
 
-def test_a_merge_killed_anywhere_leaves_a_readable_chain_and_can_be_done_again(
+def test_a_merge_killed_anywhere_and_once_more_leaves_a_readable_chain_and_can_be_done_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     content = make_base(tmp_path)
@@ -254,6 +255,10 @@ def test_a_merge_killed_anywhere_leaves_a_readable_chain_and_can_be_done_again(
                 is_done = False
             else:
                 is_done = True
+        assert whole(chain(tmp_path)) == content
+        with monkeypatch.context() as patch, suppress(KilledError):
+            KilledTables(patch, 1)
+            LabDisk.merge(tmp_path / "child.avhdx", tmp_path / "base.vhdx")
         assert whole(chain(tmp_path)) == content
         LabDisk.merge(tmp_path / "child.avhdx", tmp_path / "base.vhdx")
         assert whole(chain(tmp_path)[:1]) == content
