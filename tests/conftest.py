@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from uuid import NAMESPACE_DNS, uuid5
 
 import pytest
+from hypothesis import settings
 
 from reconciler.model.machine import (
     Checkpoint,
@@ -49,6 +50,11 @@ NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 GIB = 1 << 30
 SERVER = ServerId("5e12ae00")
 VSS = IntegrationService("5ced1297-4598-4915-a5fc-ad21bb4d02a4", is_enabled=True, status="Ok")
+
+
+# A law does not depend on how busy the machine is.
+settings.register_profile("house", deadline=None)
+settings.load_profile("house")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -11,12 +11,15 @@ from reconciler.cli.options import with_settings
 from reconciler.cli.results import result_lines
 from reconciler.errors import PlanChangedError
 from reconciler.execute.outcome import Verdict
+from reconciler.logs import Event, get_logger
 from reconciler.plan.actions import Plan, Severity
 from reconciler.plan.diff import as_text, digest
 from reconciler.record.lead import Lead
 from reconciler.settings import Settings
 
 MAX_PLAN_BYTES = 64 << 20
+
+_log = get_logger()
 
 
 @click.command("apply")
@@ -36,7 +39,8 @@ def command(settings: Settings, reviewed: Path | None, progress_every: float) ->
     else exits 5. Exits 8 when something was left undone, 7 when another reconciler is at work.
     """
     settings = settings.telling_every(progress_every)
-    with open_app(settings) as app, Lead.take(settings.state, system_clock()):
+    with open_app(settings) as app, Lead.take(settings.state, system_clock()) as lead:
+        _log.info(Event.LEAD_TAKEN, leader=str(lead.leader))
         plan = app.reconciler().plan()
         if reviewed is not None:
             _require_same(plan, reviewed)
@@ -72,6 +76,7 @@ def _require_same(plan: Plan, reviewed: Path) -> None:
             f"{reviewed} is no plan", hint="make one: reconciler plan --out FILE"
         ) from error
     if expected != digest(plan):
+        _log.warning(Event.PLAN_REFUSED, plan=plan.id, reviewed=str(reviewed))
         raise PlanChangedError(
             f"what is due now is not what {reviewed} says; nothing was done",
             hint="review it again: reconciler plan --out FILE",

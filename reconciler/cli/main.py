@@ -75,21 +75,37 @@ def run(arguments: list[str]) -> int:
     """Run a command; its exit code."""
     try:
         result = cli.main(arguments, prog_name="reconciler", standalone_mode=False)
-    except errors.ReconcilerError as error:
-        _tell(error.message, error.hint, error.code)
-        return exit_code_of(error)
-    except click.UsageError as error:
-        error.show()
-        return ExitCode.USAGE
-    except click.ClickException as error:
-        error.show()
-        return ExitCode.FAILED
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted; what was begun is finished or undone by the next pass", err=True)
-        return ExitCode.INTERRUPTED
-    except BrokenPipeError:
-        return ExitCode.FAILED
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 (see _ended)
+        return _ended(error)
     return result if isinstance(result, int) else ExitCode.OK
+
+
+def _ended(error: BaseException) -> int:
+    """Say what ended a command."""
+    match error:
+        case errors.ReconcilerError():
+            _tell(error.message, error.hint, error.code)
+            return exit_code_of(error)
+        case click.ClickException():
+            error.show()
+            return ExitCode.USAGE if isinstance(error, click.UsageError) else ExitCode.FAILED
+        case click.Abort() | KeyboardInterrupt():
+            text = "interrupted; what was begun is finished or undone by the next pass"
+            click.echo(text, err=True)
+            return ExitCode.INTERRUPTED
+        case BrokenPipeError():
+            return ExitCode.FAILED
+        case _:
+            return _crashed(error)
+
+
+def _crashed(error: BaseException) -> int:
+    """A fault of ours: to the log, which keeps secrets out as Python's own way would not."""
+    from reconciler.logs import Event, get_logger  # noqa: PLC0415
+
+    get_logger().error(Event.COMMAND_CRASHED, exc_info=error)
+    _tell(f"unexpected {type(error).__name__}", "please report it, with the log", "unexpected")
+    return ExitCode.FAILED
 
 
 def _tell(message: str, hint: str, code: str) -> None:

@@ -10,6 +10,7 @@ from reconciler.cli.options import with_settings
 from reconciler.cli.results import result_lines
 from reconciler.cli.show import recovery_summary
 from reconciler.execute.outcome import Verdict
+from reconciler.plan.diff import printable
 from reconciler.settings import Settings
 
 
@@ -40,7 +41,7 @@ def disks(settings: Settings, machine: str, at: str | None, folder: Path) -> int
         reconciler = app.reconciler()
         plan = reconciler.request_disks(machine, at, str(folder))
         for line in recovery_summary(app, plan):
-            click.echo(line)
+            click.echo(printable(line))
         failed = False
         for result in reconciler.carry_out(plan):
             failed = failed or result.verdict is Verdict.FAILED

@@ -11,6 +11,7 @@ from reconciler.plan.actions import (
     RecoverDisks,
     RemoveLeftovers,
 )
+from reconciler.plan.diff import printable
 
 _STEPS = ("bytes", "KiB", "MiB", "GiB", "TiB")
 _STEP = 1024
@@ -28,6 +29,10 @@ def shown_bytes(count: int) -> str:
 
 def result_lines(result: Result) -> Iterator[str]:
     """The end of an action for a person."""
+    return map(printable, _lines(result))
+
+
+def _lines(result: Result) -> Iterator[str]:
     name = result.action.subject.name
     what = _what(result.action)
     outcome = result.outcome

@@ -12,6 +12,7 @@ from reconciler.cli.options import with_settings
 from reconciler.cli.results import shown_bytes
 from reconciler.model.protection import DataSource, RecoveryPoint, Replica
 from reconciler.plan.actions import Plan, RecoverDisks
+from reconciler.plan.diff import printable
 from reconciler.settings import Settings
 
 
@@ -39,7 +40,7 @@ def command(settings: Settings, machine: str | None, output: str) -> None:
         click.echo("nothing is protected yet; see what is due: reconciler plan")
     else:
         for line in _lines(shown):
-            click.echo(line)
+            click.echo(printable(line))
 
 
 class Shown:

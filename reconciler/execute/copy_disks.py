@@ -10,7 +10,6 @@ from reconciler.blocks.repository import Repository
 from reconciler.blocks.vhdx import open_chain
 from reconciler.blocks.vhdx_chain import DiskChain
 from reconciler.errors import DiskUnreadableError, TrackingLostError
-from reconciler.execute.hashing_chain import HashingChain
 from reconciler.execute.meter import Meter
 from reconciler.logs import Event, get_logger
 from reconciler.model.machine import VirtualDisk
@@ -39,7 +38,7 @@ class Copied:
     """One disk in the draft, beside its source."""
 
     target: DraftDisk
-    source: HashingChain
+    source: DiskChain
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +61,7 @@ class DiskCopier:
         _require_same_size(chain, disk)
         before = self.base.disk(disk_id) if self.base else None
         description = DiskDescription(disk_id, disk.slot, disk.virtual_disk_id, disk.geometry)
-        copied = Copied(self.draft.disk(description, before), HashingChain(chain))
+        copied = Copied(self.draft.disk(description, before), chain)
         if before is None:
             self._in_full(copied)
             return copied

@@ -40,10 +40,6 @@ class Event(StrEnum):
         "A sealed version that the catalogue did not know is in it now.",
     )
     REPLICA_CREATED = "replica.created", "A data source has its first verified copy."
-    REPLICA_MARKED_INCONSISTENT = (
-        "replica.marked_inconsistent",
-        "A replica may differ from its source until it is checked.",
-    )
     DISK_COMPARED = "disk.compared", "A disk was compared with its replica by block hashes."
     TRACKING_LOST = "tracking.lost", "A host cannot tell what changed; hashes are compared instead."
     LEFTOVER_REMOVED = "leftover.removed", "Something that an interrupted job left was removed."
@@ -59,7 +55,7 @@ class Event(StrEnum):
     POLICIES_LOADED = "policies.loaded", "These policies are in force now."
     POLICIES_REJECTED = "policies.rejected", "A policy file is broken; its last good version holds."
     LEAD_TAKEN = "lead.taken", "This process leads its catalogue."
-    CLOCK_USED = "clock.used", "Which clock tells the time."
+    COMMAND_CRASHED = "command.crashed", "A fault of ours ended a command; please report it."
 
 
 class Ids(TypedDict, total=False):

@@ -63,7 +63,12 @@ def as_text(plan: Plan) -> str:
     if plan.findings:
         lines += ["", "Findings"] if lines else ["Findings"]
         lines += [line for finding in plan.findings for line in _finding_lines(finding)]
-    return "\n".join([*lines, *([""] if lines else []), summary(plan)])
+    return "\n".join([*map(printable, lines), *([""] if lines else []), summary(plan)])
+
+
+def printable(text: str) -> str:
+    """A line that cannot steer a terminal: names come from hosts and guests."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def summary(plan: Plan) -> str:

@@ -24,6 +24,8 @@ class Membership:
 
     members: tuple[Member, ...]
     findings: tuple[Finding, ...]
+    claimed: frozenset[NaturalKey]
+    """Also machines that are blocked."""
 
 
 def membership(wanted: PolicySet, observed: Observed) -> Membership:
@@ -31,10 +33,12 @@ def membership(wanted: PolicySet, observed: Observed) -> Membership:
     sightings = _sightings(observed)
     members: list[Member] = []
     findings: list[Finding] = []
-    for seen in sightings.values():
+    claimed: set[NaturalKey] = set()
+    for key, seen in sightings.items():
         groups = _claims(wanted, seen)
         if not groups:
             continue
+        claimed.add(key)
         problem = _seen_twice(seen) or _claimed_twice(groups, seen[0])
         if problem is None:
             members.append(Member(groups[0], seen[0]))
@@ -42,12 +46,12 @@ def membership(wanted: PolicySet, observed: Observed) -> Membership:
             findings.append(problem)
     members.sort(key=lambda m: (m.group.name, m.machine.host, m.machine.name, m.machine.key))
     findings.extend(_idle_selectors(wanted, observed))
-    return Membership(tuple(members), tuple(findings))
+    return Membership(tuple(members), tuple(findings), frozenset(claimed))
 
 
 def _sightings(observed: Observed) -> Mapping[NaturalKey, list[VirtualMachine]]:
     found: dict[NaturalKey, list[VirtualMachine]] = {}
-    for report in observed.inventory.reports.values():
+    for _, report in sorted(observed.inventory.reports.items()):
         for machine in report.machines:
             found.setdefault(machine.key, []).append(machine)
     return found

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import assert_never
 
-from reconciler.model.machine import VirtualMachine
+from reconciler.model.machine import NaturalKey, VirtualMachine
 from reconciler.model.names import GroupName, PlanId, PoolName
 from reconciler.model.observed import Observed, RecoveryRequest
 from reconciler.model.protection import Cause, CauseKind, Replica, ReplicaState
@@ -23,7 +23,7 @@ from reconciler.plan.actions import (
 from reconciler.plan.consistency import obtainable_consistency
 from reconciler.plan.due import is_filled, latest_slot
 from reconciler.plan.leftovers import leftovers
-from reconciler.plan.members import Member, membership
+from reconciler.plan.members import Member, Membership, membership
 from reconciler.plan.tracking import is_tracked
 from reconciler.policy.policy_set import PolicySet
 
@@ -42,8 +42,12 @@ class Occasion:
 def make_plan(wanted: PolicySet, observed: Observed, occasion: Occasion) -> Plan:
     """Everything that is due now, in order: clean-up first, then what the groups promise."""
     found = membership(wanted, observed)
-    actions: list[Action] = list(_clean_up(observed, found.members, occasion))
-    findings = [*found.findings, *_silent_hosts(observed), *_gone(observed, found.members)]
+    actions: list[Action] = list(_clean_up(observed, found, occasion))
+    findings = [
+        *found.findings,
+        *_silent_hosts(observed),
+        *_gone(observed, found.claimed, occasion),
+    ]
     for member in found.members:
         actions.extend(_protect(member, observed, occasion.now))
         findings.extend(_not_protected(member.machine))
@@ -86,13 +90,15 @@ def _recovery(observed: Observed, request: RecoveryRequest) -> RecoverDisks:
 
 
 def _clean_up(
-    observed: Observed, members: tuple[Member, ...], occasion: Occasion
+    observed: Observed, found: Membership, occasion: Occasion
 ) -> Iterator[RemoveLeftovers]:
-    groups = {m.machine.key: GroupName(m.group.name) for m in members}
+    """Also of machines that left the policy; not of those that are blocked or may be claimed."""
+    groups = {m.machine.key: GroupName(m.group.name) for m in found.members}
     for _, report in sorted(observed.inventory.reports.items()):
         for machine in report.machines:
             group = groups.get(machine.key)
-            if group is None and occasion.has_hole:
+            is_blocked = group is None and machine.key in found.claimed
+            if is_blocked or (group is None and occasion.has_hole):
                 continue
             if action := leftovers(observed, report, group, machine):
                 yield action
@@ -166,9 +172,10 @@ def _silent_hosts(observed: Observed) -> Iterator[Finding]:
         )
 
 
-def _gone(observed: Observed, members: tuple[Member, ...]) -> Iterator[Finding]:
+def _gone(
+    observed: Observed, claimed: frozenset[NaturalKey], occasion: Occasion
+) -> Iterator[Finding]:
     """Machines we hold points of that no host reports, or that no group claims any more."""
-    claimed = {m.machine.key for m in members}
     reported = {m.key for r in observed.inventory.reports.values() for m in r.machines}
     for source in sorted(observed.sources.values(), key=lambda s: s.machine_name):
         replica = observed.replicas.get(source.id)
@@ -181,7 +188,7 @@ def _gone(observed: Observed, members: tuple[Member, ...]) -> Iterator[Finding]:
                 f"no host reports this machine any more; it was last seen on {source.host}",
                 "its recovery points are kept; recover it, or remove it from the policy",
             )
-        elif source.key not in claimed:
+        elif source.key not in claimed and not occasion.has_hole:
             yield Finding(
                 "machine.not_claimed",
                 source.machine_name,

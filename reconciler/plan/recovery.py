@@ -16,14 +16,12 @@ def parse_at(text: str, zone: ZoneInfo) -> datetime:
     """
     try:
         at = datetime.fromisoformat(text)
-    except ValueError as error:
+        return (at if at.tzinfo else at.replace(tzinfo=zone)).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         raise ItemNotFoundError(
             f"'{text}' is no time",
             hint="write it as 2026-11-24T18:00, or 2026-11-24T18:00+01:00 with an offset",
         ) from error
-    if at.tzinfo is None:
-        at = at.replace(tzinfo=zone)
-    return at.astimezone(UTC)
 
 
 def newest_at(points: Sequence[RecoveryPoint], at: datetime | None, machine: str) -> RecoveryPoint:

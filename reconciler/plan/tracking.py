@@ -17,6 +17,11 @@ def is_tracked(facts: HostFacts, machine: VirtualMachine) -> bool:
     )
 
 
+_LONGEST_VERSION = 32
+
+
 def _version(text: str) -> tuple[int, ...]:
+    """Of a text that is no version, as of an older host, the oldest there is."""
     parts = text.split(".")
-    return tuple(int(p) for p in parts) if all(p.isdecimal() for p in parts) else (0,)
+    is_version = len(text) <= _LONGEST_VERSION and all(p.isdecimal() for p in parts)
+    return tuple(int(p) for p in parts) if is_version else (0,)

@@ -34,7 +34,7 @@ class MemoryStore:
     def __init__(self) -> None:
         self._objects: dict[str, bytes] = {}
 
-    def put(  # noqa: PLR0913
+    def put(
         self,
         path: str,
         file: IO[bytes] | Path | bytes | Buffer | Iterator[Buffer] | Iterable[Buffer],

@@ -196,7 +196,7 @@ class Decoder:
 
     def _guid(self, answer: Answer, name: str) -> str:
         text = _text(answer, name).lower()
-        if not re.match(GUID, text):
+        if not re.fullmatch(GUID, text):
             raise self._broken(f"{name} is no GUID")
         return text
 

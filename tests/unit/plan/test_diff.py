@@ -1,0 +1,150 @@
+"""What of a plan is counted, and what of it was reviewed."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from reconciler.model.machine import VirtualMachine
+from reconciler.model.names import (
+    DataSourceId,
+    GroupName,
+    PlanId,
+    PoolName,
+    RecoveryPointId,
+)
+from reconciler.model.protection import Cause, CauseKind, Consistency
+from reconciler.plan.actions import (
+    Action,
+    CreateReplica,
+    ExpressFullBackup,
+    Finding,
+    Plan,
+    RecoverDisks,
+    RemoveLeftovers,
+    Subject,
+)
+from reconciler.plan.diff import as_data, as_json, as_text, digest, summary
+
+NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
+SOURCE, POINT = DataSourceId("source-erp"), RecoveryPointId("point-erp")
+FINDING = Finding("group.empty", "finance", "nothing belongs to it", "compare its members")
+
+
+@pytest.fixture
+def actions(make_vm: Callable[..., VirtualMachine]) -> dict[str, Action]:
+    machine = make_vm()
+    about = Subject(machine.key, machine.name, machine.host, GroupName("finance"))
+    first, again = Cause(CauseKind.REPLICA_CREATION, None), Cause(CauseKind.SLOT, NOON)
+    crash, pool = Consistency.CRASH, PoolName("main")
+    return {
+        "create": CreateReplica(about, "why", pool, crash, first, 3 << 29, is_tracked=True),
+        "backup": ExpressFullBackup(about, "why", SOURCE, crash, again, POINT, is_tracked=True),
+        "clean": RemoveLeftovers(about, "why", SOURCE, is_tracked=True),
+        "recover": RecoverDisks(about, "why", "request-1", SOURCE, POINT, "/out"),
+    }
+
+
+def plan(*actions: Action, findings: tuple[Finding, ...] = ()) -> Plan:
+    return Plan(PlanId("plan-1"), NOON, "server", "ab12", "c0ffee", actions, findings)
+
+
+def test_nothing_to_do_is_said_in_one_line() -> None:
+    assert as_text(plan()) == "Plan: nothing to do."
+
+
+@pytest.mark.parametrize(
+    ("count", "told"),
+    [
+        ({"create": 1}, "1 replica to create"),
+        ({"create": 2}, "2 replicas to create"),
+        ({"backup": 1}, "1 express full backup"),
+        ({"backup": 12}, "12 express full backups"),
+        ({"clean": 1}, "1 clean-up"),
+        ({"clean": 2}, "2 clean-ups"),
+        ({"recover": 1}, "1 recovery"),
+        ({"recover": 2}, "2 recoveries"),
+        (
+            {"recover": 1, "create": 1, "backup": 2},
+            "1 replica to create, 2 express full backups, 1 recovery",
+        ),
+    ],
+)
+def test_the_summary_counts_each_kind_in_good_english(
+    actions: dict[str, Action], count: dict[str, int], told: str
+) -> None:
+    planned = [actions[kind] for kind, times in count.items() for _ in range(times)]
+
+    assert summary(plan(*planned)) == f"Plan: {told}."
+
+
+@pytest.mark.parametrize(("count", "told"), [(1, "1 finding"), (3, "3 findings")])
+def test_findings_are_counted_after_the_actions(
+    actions: dict[str, Action], count: int, told: str
+) -> None:
+    found = (FINDING,) * count
+
+    assert summary(plan(findings=found)) == f"Plan: {told}."
+    assert summary(plan(actions["clean"], findings=found)) == f"Plan: 1 clean-up, {told}."
+
+
+def test_findings_alone_have_no_gap_above_them() -> None:
+    assert as_text(plan(findings=(FINDING,))).splitlines() == [
+        "Findings",
+        "  ! finance: nothing belongs to it (group.empty)",
+        "      compare its members",
+        "",
+        "Plan: 1 finding.",
+    ]
+
+
+def test_a_first_backup_without_a_slot_has_null_for_it(actions: dict[str, Action]) -> None:
+    (found,) = json.loads(as_json(plan(actions["create"])))["actions"]
+
+    assert found["cause"] == "replica_creation"
+    assert found["slot_at"] is None
+
+
+def test_data_and_json_say_the_same(actions: dict[str, Action]) -> None:
+    made = plan(*actions.values(), findings=(FINDING,))
+
+    assert json.loads(as_json(made)) == as_data(made)
+
+
+def test_a_plan_made_again_for_the_same_has_the_same_digest(actions: dict[str, Action]) -> None:
+    made = plan(*actions.values())
+    again = replace(made, id=PlanId("plan-2"), made_for=NOON + timedelta(hours=1))
+
+    assert digest(again) == digest(made)
+    assert digest(replace(made, findings=(FINDING,))) == digest(made)
+
+
+def test_another_policy_action_or_order_is_another_digest(actions: dict[str, Action]) -> None:
+    made = plan(*actions.values())
+    others = [
+        replace(made, policy_digest="ab13"),
+        replace(made, actions=made.actions[:-1]),
+        replace(made, actions=made.actions[::-1]),
+        *(replace(made, actions=(replace(a, reason="other"),)) for a in made.actions),
+    ]
+
+    assert len({digest(each) for each in (made, *others)}) == len(others) + 1
+
+
+def test_names_outside_ascii_are_shown_as_they_are(actions: dict[str, Action]) -> None:
+    action = actions["clean"]
+    renamed = plan(replace(action, subject=replace(action.subject, name="Büro-ÄÖ")))
+
+    assert '"vm": "Büro-ÄÖ"' in as_json(renamed)
+    assert "Büro-ÄÖ on hv1" in as_text(renamed)
+
+
+@pytest.mark.xfail(strict=True, reason="names from hosts are shown raw")
+@pytest.mark.parametrize("name", ["two\nlines", "\x1b[2Jclear", "right\u202eleft"])
+def test_a_name_from_a_host_cannot_steer_a_terminal(actions: dict[str, Action], name: str) -> None:
+    action = actions["clean"]
+    shown = as_text(plan(replace(action, subject=replace(action.subject, name=name))))
+
+    assert name not in shown
