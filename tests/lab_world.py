@@ -99,6 +99,10 @@ class World:
         world.write_policies()
         return world
 
+    def another_catalogue(self, state: str) -> "World":
+        """A second reconciler under the same policies."""
+        return replace(self, state=state)
+
     def write_policies(self) -> None:
         self.policies.mkdir(exist_ok=True)
         password = self.lab / processes.PASSWORD_FILE

@@ -37,9 +37,17 @@ def with_settings(function: Callable[..., Any]) -> Callable[..., Any]:
         show_default=True,
         help="lab: what `reconciler lab clock` moves; refused where a host is no lab's.",
     )
+    @click.option(
+        "--lab",
+        type=click.Path(path_type=Path, file_okay=False),
+        default=Path(".lab"),
+        envvar="RECONCILER_LAB",
+        show_default=True,
+        help="Folder of the lab, for its clock.",
+    )
     @wraps(function)
-    def with_them(policies: Path, state: Path, clock: str, **others: Any) -> Any:
-        settings = Settings(policies=policies, state=state, clock=ClockChoice(clock))
+    def with_them(policies: Path, state: Path, clock: str, lab: Path, **others: Any) -> Any:
+        settings = Settings(policies, state, lab, ClockChoice(clock))
         return function(settings=settings, **others)
 
     return with_them

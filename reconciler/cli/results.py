@@ -51,7 +51,7 @@ def _lines(result: Result) -> Iterator[str]:
             yield f"void    {what} of {name}: there is a newer recovery point already"
         case Verdict.FAILED:
             yield f"FAILED  {what} of {name}: {result.message} ({result.error_code})"
-            yield f"        hint: {result.hint}"
+            yield f"        = hint: {result.hint}"
         case _:
             assert_never(result.verdict)
 

@@ -5,13 +5,14 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from reconciler.blocks.draft import Draft
+from reconciler.blocks.manifest import Manifest
 from reconciler.blocks.repository import Repository
 from reconciler.errors import ReconcilerError
 from reconciler.execute.boundaries import Boundary
 from reconciler.execute.conclude import conclude
 from reconciler.execute.copy_disks import Base, Copied, DiskCopier
 from reconciler.execute.workbench import Workbench
-from reconciler.logs import Event, get_logger
+from reconciler.logs import Event, bound, get_logger
 from reconciler.model.machine import Checkpoint
 from reconciler.model.names import RecoveryPointId, RequestId, VolumeId
 from reconciler.model.observed import checkpoint_name
@@ -42,31 +43,41 @@ def capture(
     """
     repository = bench.repository(volume)
     head = repository.head(source.id)
-    base = _base(repository, head)
     intent = _intent(action, bench, volume, head)
-    bench.write_intent(intent)
-    bench.reached(Boundary.INTENT_WRITTEN)
+    with bound(recovery_point=intent.recovery_point):
+        bench.write_intent(intent)
+        bench.reached(Boundary.INTENT_WRITTEN)
+        with _undone_on_failure(bench, source, intent):
+            manifest = _sealed(action, bench, source, intent, verify)
+        bench.reached(Boundary.MANIFEST_SEALED)
+        return conclude(bench, intent, manifest, is_tracked=action.is_tracked)
+
+
+def _sealed(
+    action: CreateReplica | ExpressFullBackup,
+    bench: Workbench,
+    source: DataSource,
+    intent: Intent,
+    verify: Verify | None,
+) -> Manifest:
+    """Checkpoint → packs synced → manifest sealed."""
+    repository = bench.repository(intent.volume)
+    base = _base(repository, repository.head(source.id))
     captured_at = bench.tools.clock()
-    with _undone_on_failure(bench, source, intent):
-        checkpoint = bench.host.take_checkpoint(
-            source.key.vm_id,
-            action.consistency,
-            intent.checkpoint_name,
-            intent.checkpoint_request,
-        )
-        _log.info(Event.CHECKPOINT_TAKEN, checkpoint=checkpoint.id)
-        bench.reached(Boundary.CHECKPOINT_TAKEN)
-        ids = bench.catalogue.ensure_disks(source.id, _seen(checkpoint))
-        draft = repository.draft()
-        copier = DiskCopier(bench.host, repository, draft, base, bench.meter)
-        copied = [copier.copy(disk, ids[disk.slot]) for disk in checkpoint.disks]
-        draft.flush()
-        bench.reached(Boundary.PACKS_SYNCED)
-        if verify is not None:
-            verify(repository, draft, copied)
-        manifest = draft.seal(_description(action, bench, source, intent, captured_at))
-    bench.reached(Boundary.MANIFEST_SEALED)
-    return conclude(bench, intent, manifest, is_tracked=action.is_tracked)
+    checkpoint = bench.host.take_checkpoint(
+        source.key.vm_id, action.consistency, intent.checkpoint_name, intent.checkpoint_request
+    )
+    _log.info(Event.CHECKPOINT_TAKEN, checkpoint=checkpoint.id)
+    bench.reached(Boundary.CHECKPOINT_TAKEN)
+    ids = bench.catalogue.ensure_disks(source.id, _seen(checkpoint))
+    draft = repository.draft()
+    copier = DiskCopier(bench.host, repository, draft, base, bench.meter)
+    copied = [copier.copy(disk, ids[disk.slot]) for disk in checkpoint.disks]
+    draft.flush()
+    bench.reached(Boundary.PACKS_SYNCED)
+    if verify is not None:
+        verify(repository, draft, copied)
+    return draft.seal(_description(action, bench, source, intent, captured_at))
 
 
 def undo(bench: Workbench, source: DataSource, intent: Intent) -> None:

@@ -110,7 +110,7 @@ def _line(action: Action) -> str:
 
 def _finding_lines(finding: Finding) -> Iterator[str]:
     yield f"  ! {finding.about}: {finding.message} ({finding.code})"
-    yield f"      {finding.hint}"
+    yield f"      = hint: {finding.hint}"
 
 
 def _action_data(action: Action) -> dict[str, object]:

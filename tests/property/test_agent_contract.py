@@ -1,7 +1,8 @@
 """What crosses the wire is packed without loss, and believed only when it keeps the contract."""
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -9,12 +10,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from reconciler import agent_contract as contract
+from reconciler.adapters.hyperv.calls import AgentCalls
+from reconciler.adapters.hyperv.client import HyperVHost
 from reconciler.adapters.hyperv.decode import Answer, Decoder
 from reconciler.agent_contract import AgentFunction, Field, Kind, pack_ranges, unpack_ranges
 from reconciler.errors import DiskNotSupportedError, HostRefusedError
 from reconciler.model.machine import Checkpoint, HostFacts, ReferencePoint, VirtualMachine
 from reconciler.model.names import HostName
-from reconciler.model.ranges import ByteRange
+from reconciler.model.ranges import ByteRange, merged
 
 HOST = HostName("hv1")
 U64 = st.integers(0, 2**64 - 1)
@@ -177,3 +180,45 @@ def test_junk_is_never_anything_but_refused(
             decoded(*reader, answers)
     else:
         assert decoded(*reader, answers) == []
+
+
+@dataclass
+class Cutter:
+    """An agent that looks through a disk in pieces of any length."""
+
+    changed: list[ByteRange]
+    lengths: list[int]
+    calls: int = 0
+
+    def call(
+        self, function: AgentFunction, arguments: Mapping[str, object], *, deadline_s: float
+    ) -> list[dict[str, object]]:
+        del function, deadline_s
+        offset, length = arguments["Offset"], arguments["Length"]
+        assert isinstance(offset, int)
+        assert isinstance(length, int)
+        processed = min(length, self.lengths[self.calls % len(self.lengths)])
+        self.calls += 1
+        here = [r for r in self.changed if r.start < offset + processed and r.end > offset]
+        return [{"ProcessedLength": processed, "Extents": pack_ranges(here)}]
+
+    def close(self) -> None:
+        raise AssertionError("nobody asked")
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 120), st.integers(1, 30)).map(lambda p: ByteRange(p[0], sum(p))),
+        max_size=8,
+    ),
+    st.lists(st.integers(1, 100), min_size=1, max_size=5),
+)
+def test_however_a_host_cuts_its_answers_no_change_is_lost(
+    changed: list[ByteRange], lengths: list[int]
+) -> None:
+    session = HyperVHost(AgentCalls(HOST, Cutter(changed, lengths)))
+    found = session.changed_ranges("disk.avhdx", "rct:1", 100)
+
+    wanted = {at for r in changed for at in range(r.start, r.end) if at < 100}
+    assert {at for r in found for at in range(r.start, r.end)} == wanted
+    assert merged(found) == found

@@ -1,0 +1,401 @@
+"""Nothing a host says is believed before it keeps the contract, field by field."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from reconciler import agent_contract as contract
+from reconciler.adapters.hyperv import decode
+from reconciler.adapters.hyperv.decode import MAX_ITEMS, MAX_TEXT, Decoder
+from reconciler.agent_contract import AgentFunction, Field, Kind
+from reconciler.errors import DiskNotSupportedError, HostRefusedError
+from reconciler.model.machine import (
+    Checkpoint,
+    ControllerSlot,
+    DiskFormat,
+    DiskGeometry,
+    HostFacts,
+    IntegrationService,
+    NaturalKey,
+    PassThroughDisk,
+    ReferencePoint,
+    Role,
+    TrackedDisk,
+    VirtualDisk,
+    VirtualMachine,
+)
+from reconciler.model.names import CheckpointId, HostName, RctId, ReferencePointId, VmId
+
+Change = Callable[..., dict[str, object]]
+HV1 = HostName("hv1")
+VM = "c0ffee00-0000-4000-8000-000000000001"
+DISK = "d15c0000-0000-4000-8000-000000000001"
+DRIVE: dict[str, object] = {
+    "ControllerType": "SCSI",
+    "ControllerNumber": 0,
+    "ControllerLocation": 1,
+    "Path": r"D:\VMs\erp\disk.vhdx",
+    "DiskNumber": None,
+    "DiskIdentifier": DISK.upper(),
+    "VhdFormat": "VHDX",
+    "VhdType": "Dynamic",
+    "Size": 64 << 30,
+    "FileSize": 5 << 30,
+    "BlockSize": 32 << 20,
+    "LogicalSectorSize": 512,
+    "PhysicalSectorSize": 4096,
+}
+MACHINE: dict[str, object] = {
+    "VMId": VM.upper(),
+    "Name": "erp",
+    "State": "Running",
+    "Generation": 2,
+    "Version": "9.0",
+    "VirtualMachineType": "RealizedVirtualMachine",
+    "OperationalStatus": ["Ok", "Backing up"],
+    "ReplicationMode": "None",
+    "GuestOSName": "Windows Server 2022",
+    "HardDrives": [DRIVE],
+    "IntegrationServices": [
+        {"ComponentId": "ABC", "Enabled": True, "PrimaryOperationalStatus": "Ok"}
+    ],
+}
+HOST: dict[str, object] = {
+    "ComputerName": "WIN-1234",
+    "OSBuild": 20_348,
+    "AgentVersion": "1.0.0",
+    "ContractVersion": 1,
+    "LastBootUpTime": "2026-11-24T13:00:00+01:00",
+}
+CHECKPOINT: dict[str, object] = {
+    "CheckpointId": DISK,
+    "VMId": VM,
+    "ElementName": "reconciler 5e12ae00 job-1",
+    "CreationTime": "2026-11-24T12:00:00.5Z",
+    "HardDrives": [DRIVE],
+}
+REFERENCE_POINT: dict[str, object] = {
+    "ReferencePointId": "Microsoft:opaque/1",
+    "VMId": VM,
+    "Disks": [
+        {
+            "ControllerType": "SCSI",
+            "ControllerNumber": 0,
+            "ControllerLocation": 1,
+            "DiskIdentifier": DISK.upper(),
+            "RctId": "rctX:Mixed:00000001",
+        }
+    ],
+}
+ERP_DISK = VirtualDisk(
+    ControllerSlot("SCSI", 0, 1),
+    r"D:\VMs\erp\disk.vhdx",
+    DISK,
+    DiskGeometry(64 << 30, 512, 4096, DiskFormat.VHDX, 32 << 20),
+)
+
+SAMPLES: dict[Kind, object] = {
+    Kind.STRING: "text",
+    Kind.INT: 1,
+    Kind.LONG: 1,
+    Kind.BOOL: True,
+    Kind.BYTES: b"",
+    Kind.STRINGS: ["text"],
+}
+WRONG: dict[Kind, list[object]] = {
+    Kind.STRING: [5, b"text", ["text"], True, "x" * (MAX_TEXT + 1)],
+    Kind.INT: ["1", 1.0, True, 2**31, -(2**31) - 1, [1]],
+    Kind.LONG: ["1", 1.0, False, 2**63, -(2**63) - 1, {}],
+    Kind.BOOL: [1, 0, "True", []],
+    Kind.BYTES: ["text", [1, 2], 5, bytearray(b"x")],
+    Kind.STRINGS: [5, [5], ["text", None], ["x" * (MAX_TEXT + 1)], ["x"] * (MAX_ITEMS + 1), b"ab"],
+    Kind.OBJECTS: [5, "text", [5], ["text"], [[]], [{}] * (MAX_ITEMS + 1), b"ab"],
+}
+
+
+def sample(fields: tuple[Field, ...]) -> dict[str, object]:
+    """An answer that keeps the contract."""
+    return {
+        f.name: [sample(f.fields)] if f.kind is Kind.OBJECTS else SAMPLES[f.kind] for f in fields
+    }
+
+
+def every_field(
+    fields: tuple[Field, ...], where: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], Field]]:
+    """Each field at any depth, with the path to it."""
+    for field in fields:
+        yield (*where, field.name), field
+        yield from every_field(field.fields, (*where, field.name))
+
+
+def with_value(answer: Any, path: tuple[str, ...], value: object) -> Any:
+    """The answer with the value at a path in it."""
+    name, *rest = path
+    if not rest:
+        return {**answer, name: value}
+    return {**answer, name: [with_value(answer[name][0], tuple(rest), value)]}
+
+
+FIELDS = [
+    pytest.param(function, path, field, id=f"{function.name}-{'.'.join(path)}")
+    for function in contract.FUNCTIONS
+    for path, field in every_field(function.fields)
+]
+
+
+@pytest.mark.parametrize(("function", "path", "field"), FIELDS)
+def test_a_field_of_a_wrong_type_or_size_is_refused_by_name(
+    function: AgentFunction, path: tuple[str, ...], field: Field
+) -> None:
+    decoder, right = Decoder(HV1, function), sample(function.fields)
+    for value in WRONG[field.kind]:
+        with pytest.raises(HostRefusedError) as refused:
+            decoder.checked([with_value(right, path, value)])
+        assert refused.value.message.startswith(f"hv1 gave an answer to {function.name} ")
+        assert f": {'.'.join(path)}" in refused.value.message
+        assert "agent's version" in refused.value.hint
+
+
+@pytest.mark.parametrize(("function", "path", "field"), FIELDS)
+def test_a_field_that_is_null_is_refused_unless_it_may_be(
+    function: AgentFunction, path: tuple[str, ...], field: Field
+) -> None:
+    decoder, answer = Decoder(HV1, function), with_value(sample(function.fields), path, None)
+    if field.kind in {Kind.STRINGS, Kind.OBJECTS}:
+        assert decoder.checked([answer]) == [with_value(answer, path, [])]
+    elif field.is_optional:
+        assert decoder.checked([answer]) == [answer]
+    else:
+        with pytest.raises(HostRefusedError, match=rf": {'.'.join(path)} is missing$"):
+            decoder.checked([answer])
+
+
+@pytest.mark.parametrize("function", contract.FUNCTIONS, ids=lambda it: it.name)
+def test_a_right_answer_passes_without_what_the_contract_does_not_know(
+    function: AgentFunction,
+) -> None:
+    right = sample(function.fields)
+
+    assert Decoder(HV1, function).checked([right | {"PSComputerName": "x"}]) == [right]
+
+
+@pytest.mark.parametrize("function", contract.FUNCTIONS, ids=lambda it: it.name)
+def test_a_list_of_one_that_powershell_unrolled_is_a_list_again(function: AgentFunction) -> None:
+    right = sample(function.fields)
+    unrolled = {
+        name: value[0] if isinstance(value, list) else value for name, value in right.items()
+    }
+
+    assert Decoder(HV1, function).checked([unrolled]) == [right]
+
+
+def test_what_is_no_object_is_refused_wherever_it_stands() -> None:
+    decoder = Decoder(HV1, contract.GET_HOST)
+    junk: list[Any] = [None, "text", 5, [HOST]]
+    for answer in junk:
+        with pytest.raises(HostRefusedError, match=r": the answer is not an object$"):
+            decoder.checked([answer])
+
+
+def test_the_number_of_answers_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decode, "MAX_ITEMS", 2)
+    decoder = Decoder(HV1, contract.GET_HOST)
+
+    assert len(decoder.checked([HOST] * 2)) == 2
+    with pytest.raises(HostRefusedError, match="3 objects, more than 2"):
+        decoder.checked([HOST] * 3)
+
+
+def test_texts_and_numbers_at_their_bounds_are_right() -> None:
+    decoder = Decoder(HV1, contract.GET_OPERATION)
+    answer = sample(contract.GET_OPERATION.fields) | {
+        "ErrorDescription": "x" * MAX_TEXT,
+        "PercentComplete": -(2**31),
+        "ErrorCode": 2**63 - 1,
+    }
+
+    assert decoder.checked([answer]) == [answer]
+
+
+# --- from answers to models
+
+
+def facts(**changes: object) -> HostFacts:
+    decoder = Decoder(HV1, contract.GET_HOST)
+    return decoder.facts(*decoder.checked([HOST | changes]))
+
+
+def machine(**changes: object) -> VirtualMachine | None:
+    decoder = Decoder(HV1, contract.GET_MACHINE)
+    return decoder.machine(*decoder.checked([MACHINE | changes]))
+
+
+def checkpoint(**changes: object) -> Checkpoint:
+    decoder = Decoder(HV1, contract.GET_CHECKPOINT)
+    return decoder.checkpoint(*decoder.checked([CHECKPOINT | changes]))
+
+
+def reference_point(**changes: object) -> ReferencePoint:
+    decoder = Decoder(HV1, contract.GET_REFERENCE_POINT)
+    return decoder.reference_point(*decoder.checked([REFERENCE_POINT | changes]))
+
+
+def test_a_host_keeps_the_name_of_its_policy() -> None:
+    booted_at = datetime(2026, 11, 24, 12, tzinfo=UTC)
+    assert facts() == HostFacts(HV1, 20_348, "1.0.0", 1, booted_at)
+
+
+def test_a_machine_is_read_whole() -> None:
+    assert machine() == VirtualMachine(
+        key=NaturalKey(VmId(VM), Role.PRIMARY),
+        name="erp",
+        host=HV1,
+        state="Running",
+        generation=2,
+        configuration_version="9.0",
+        operational_status=("Ok", "Backing up"),
+        guest_os="Windows Server 2022",
+        disks=(ERP_DISK,),
+        integration_services=(IntegrationService("abc", is_enabled=True, status="Ok"),),
+    )
+
+
+def test_a_machine_without_anything_is_still_one() -> None:
+    found = machine(HardDrives=None, IntegrationServices=[], OperationalStatus=None, Name="")
+
+    assert found is not None
+    assert not found.disks
+    assert not found.pass_through
+    assert not found.integration_services
+    assert found.operational_status == ()
+
+
+def test_the_planned_half_of_a_migration_is_left_out() -> None:
+    assert machine(VirtualMachineType="PlannedVirtualMachine") is None
+
+
+@pytest.mark.parametrize(
+    ("mode", "role"),
+    [
+        ("None", Role.PRIMARY),
+        ("Primary", Role.PRIMARY),
+        ("Replica", Role.REPLICA),
+        ("ExtendedReplica", Role.EXTENDED_REPLICA),
+        ("TestReplica", Role.TEST_REPLICA),
+    ],
+)
+def test_the_role_is_part_of_what_a_machine_is(mode: str, role: Role) -> None:
+    found = machine(ReplicationMode=mode)
+
+    assert found is not None
+    assert found.key == NaturalKey(VmId(VM), role)
+
+
+def test_an_unknown_role_is_refused() -> None:
+    with pytest.raises(HostRefusedError, match="ReplicationMode 'primary' is unknown"):
+        machine(ReplicationMode="primary")
+
+
+def test_a_physical_disk_is_kept_apart_whatever_else_is_said_of_it() -> None:
+    physical = DRIVE | {"DiskNumber": 0, "Path": "", "VhdFormat": "", "Size": 0, "BlockSize": -1}
+    found = machine(HardDrives=[physical, DRIVE])
+
+    assert found is not None
+    assert found.pass_through == (PassThroughDisk(ControllerSlot("SCSI", 0, 1), 0),)
+    assert found.disks == (ERP_DISK,)
+    assert checkpoint(HardDrives=[physical, DRIVE]).disks == (ERP_DISK,)
+
+
+def test_a_disk_of_another_format_is_named_with_the_way_out() -> None:
+    with pytest.raises(DiskNotSupportedError) as refused:
+        machine(HardDrives=[DRIVE | {"VhdFormat": "VHDSet", "Path": r"D:\x.vhds"}])
+    assert refused.value.message == r"D:\x.vhds has the disk format 'VHDSet'"
+    assert "Convert-VHD" in refused.value.hint
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"Size": 0},
+        {"Size": -512},
+        {"Size": 513},
+        {"Size": (64 << 40) + 512},
+        {"Size": 512, "LogicalSectorSize": 4096},
+        {"LogicalSectorSize": 0},
+        {"LogicalSectorSize": 520},
+        {"PhysicalSectorSize": 0},
+        {"PhysicalSectorSize": 1024},
+        {"BlockSize": -1},
+    ],
+)
+def test_a_disk_of_impossible_shape_is_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(HostRefusedError, match="does not allow: a disk "):
+        checkpoint(HardDrives=[DRIVE | wrong])
+
+
+@pytest.mark.parametrize(
+    "right", [{"Size": 64 << 40}, {"Size": 4096, "LogicalSectorSize": 4096}, {"BlockSize": 0}]
+)
+def test_a_disk_at_the_bounds_is_right(right: dict[str, object]) -> None:
+    assert len(checkpoint(HardDrives=[DRIVE | right]).disks) == 1
+
+
+def test_a_checkpoint_is_read_whole() -> None:
+    assert checkpoint() == Checkpoint(
+        CheckpointId(DISK),
+        VmId(VM),
+        "reconciler 5e12ae00 job-1",
+        datetime(2026, 11, 24, 12, 0, 0, 500_000, tzinfo=UTC),
+        (ERP_DISK,),
+    )
+
+
+def test_ids_of_tracking_are_opaque_but_ids_of_disks_are_compared_in_lower_case() -> None:
+    slot = ControllerSlot("SCSI", 0, 1)
+    assert reference_point() == ReferencePoint(
+        ReferencePointId("Microsoft:opaque/1"),
+        VmId(VM),
+        (TrackedDisk(slot, DISK, RctId("rctX:Mixed:00000001")),),
+    )
+
+
+@pytest.mark.parametrize(
+    "text", ["", "erp", f"{{{VM}}}", VM.replace("-", ""), f"{VM}\n", f" {VM}", VM[:-1] + "g"]
+)
+def test_what_is_no_guid_is_refused_by_name(text: str) -> None:
+    for read in (machine, checkpoint, reference_point):
+        with pytest.raises(HostRefusedError, match=r"VMId is no GUID$"):
+            read(VMId=text)
+    with pytest.raises(HostRefusedError, match=r"CheckpointId is no GUID$"):
+        checkpoint(CheckpointId=text)
+    with pytest.raises(HostRefusedError, match=r"DiskIdentifier is no GUID$"):
+        machine(HardDrives=[DRIVE | {"DiskIdentifier": text}])
+
+
+@pytest.mark.parametrize("text", ["", "now", "24.11.2026 12:00", "2026-13-01T00:00:00Z"])
+def test_what_is_no_time_is_refused_by_name(text: str) -> None:
+    with pytest.raises(HostRefusedError, match=r"CreationTime is no ISO 8601 time$"):
+        checkpoint(CreationTime=text)
+    with pytest.raises(HostRefusedError, match=r"LastBootUpTime is no ISO 8601 time$"):
+        facts(LastBootUpTime=text)
+
+
+def test_a_time_without_an_offset_is_refused() -> None:
+    with pytest.raises(HostRefusedError, match=r"CreationTime has no offset$"):
+        checkpoint(CreationTime="2026-11-24T12:00:00")
+
+
+@pytest.mark.xfail(strict=True, raises=OverflowError, reason="_time converts outside of its try")
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00+01:00", "9999-12-31T23:59:59-01:00"])
+def test_a_time_that_utc_does_not_have_is_refused(text: str) -> None:
+    with pytest.raises(HostRefusedError):
+        checkpoint(CreationTime=text)
+
+
+@pytest.mark.xfail(strict=True, reason="bytes are a Sequence of nothing")
+def test_no_bytes_are_no_empty_list() -> None:
+    with pytest.raises(HostRefusedError):
+        machine(HardDrives=b"")
