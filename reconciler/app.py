@@ -52,7 +52,13 @@ def open_app(
     Raises:
         CatalogueError: The catalogue cannot be used.
     """
-    settings.state.mkdir(parents=True, exist_ok=True)
+    try:
+        settings.state.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(
+            f"the state folder {settings.state} cannot be made: {error.strerror}",
+            hint="name another one with --state, or give this account the right to write there",
+        ) from error
     with Catalogue.open(settings.catalogue) as catalogue:
         yield App(settings, catalogue, reached)
 
@@ -79,6 +85,7 @@ class App:
             owner=this_owner(),
             open_host=self.open_host,
             repository=self.repository,
+            repository_to_read=self.repository_to_read,
             place=self.place,
             reached=self.reached,
         )
@@ -121,6 +128,8 @@ class App:
         if self._parsed is None or self._parsed.errors:
             return
         kept = {file.path: file.content for file in self.catalogue.policy_files()}
+        for path in kept.keys() - self._files.keys():
+            self.catalogue.forget_policy_file(path)
         for path, raw in self._files.items():
             if kept.get(path) != raw:
                 self.catalogue.keep_policy_file(path, raw, system_clock())
@@ -184,24 +193,39 @@ class App:
         """
         with self._lock:
             if volume not in self._repositories:
-                known = next(v for v in self.catalogue.volumes() if v.id == volume)
-                self._repositories[volume] = self._opened(known)
+                self._repositories[volume] = self._opened(self._volume(volume))
             return self._repositories[volume]
 
+    def repository_to_read(self, volume: VolumeId) -> Repository:
+        """The repository of a volume, open for reading only.
+
+        Raises:
+            RepositoryUnavailableError: The volume is missing.
+        """
+        store = FolderStore(_mounted(self._volume(volume)))
+        return Repository.open(store, cache=self.settings.cache, writer=None)
+
+    def _volume(self, volume: VolumeId) -> Volume:
+        """A volume, where the policies say it is now; where it was, if they say nothing."""
+        known = next(v for v in self.catalogue.volumes() if v.id == volume)
+        try:
+            pools = (self._parsed or self._read()).policies.pools
+        except ReconcilerError:
+            return known
+        for pool in pools:
+            for each in pool.volumes:
+                if (pool.name, each.name) == (known.pool, known.name) and each.path != known.path:
+                    return self.catalogue.ensure_volume(known.pool, each.name, each.path)
+        return known
+
     def _opened(self, volume: Volume) -> Repository:
-        path = Path(volume.path)
         if volume.repository_id is None:
-            path.mkdir(parents=True, exist_ok=True)
-        elif not path.is_dir():
-            raise RepositoryUnavailableError(
-                f"volume {volume.name} of pool {volume.pool} is not at {path}",
-                hint="mount it, or put its new place into the storage policy",
-            )
-        store = FolderStore(path)
-        if volume.repository_id is None:
+            store = FolderStore(_made(volume))
             # one that a crash cut off from the catalogue, or of another server, is used as it is
             with suppress(RepositoryError):
                 Repository.create(store)
+        else:
+            store = FolderStore(_mounted(volume))
         writer = self._writer(store, volume)
         repository = Repository.open(store, cache=self.settings.cache, writer=writer)
         self.catalogue.set_repository_id(volume.id, str(repository.id))
@@ -241,6 +265,35 @@ class App:
                     "is no lab host",
                     hint="leave out --clock lab, or RECONCILER_CLOCK",
                 )
+
+
+def _mounted(volume: Volume) -> Path:
+    """The folder of a volume that has a repository: never made anew, as it would be empty."""
+    path = Path(volume.path)
+    if not path.is_dir():
+        raise RepositoryUnavailableError(
+            f"volume {volume.name} of pool {volume.pool} is not at {path}",
+            hint="mount it, or put its new place into the storage policy",
+        )
+    return path
+
+
+def _made(volume: Volume) -> Path:
+    """The folder of a new volume.
+
+    Below an absolute path only the last part is made: a mount that is missing is not papered over
+    by a folder on the disk of the system.
+    """
+    path = Path(volume.path)
+    try:
+        path.mkdir(parents=not path.is_absolute(), exist_ok=True)
+    except OSError as error:
+        raise RepositoryUnavailableError(
+            f"volume {volume.name} of pool {volume.pool} cannot be made at {path}: "
+            f"{error.strerror}",
+            hint="make its parent folder or mount it there, and check the rights of this account",
+        ) from error
+    return path
 
 
 def _is_loopback(address: str) -> bool:

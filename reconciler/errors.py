@@ -11,6 +11,7 @@ ReconcilerError
 │                            BlockMissingError · BlockDamagedError
 ├── RecoveryError            TargetExistsError · TargetFullError · ItemNotFoundError
 ├── CatalogueError           CatalogueLockedError · SchemaTooNewError
+├── JobStoppedError
 └── SettingsError
 
 Each class has a stable `code` and says with `retry` what must happen before the same thing is
@@ -229,6 +230,13 @@ class SchemaTooNewError(CatalogueError):
     """The catalogue was written by a newer version."""
 
     code = "catalogue.schema_too_new"
+
+
+class JobStoppedError(ReconcilerError):
+    """A job ended before its time because it was asked to; it left nothing behind."""
+
+    code = "job.stopped"
+    retry = Retry.SOON
 
 
 class SettingsError(ReconcilerError):

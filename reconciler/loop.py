@@ -5,6 +5,7 @@ nothing the leader decides can clash with it, and the job row keeps two processe
 same request. Whoever needs a machine back at 3 a.m. should not wait for a backup to end.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from uuid import uuid4
@@ -71,9 +72,7 @@ class Reconciler:
         now = self.tools.lease_clock()
         request = catalogue.requests.open(RECOVER_DISKS, source.id, parameters, now)
         observed = observe(Inventory(), catalogue, now)
-        plan = recovery_plan(
-            observed, request.id, Occasion(PlanId(str(uuid4())), now, self.clock_name)
-        )
+        plan = recovery_plan(observed, request.id, Occasion(PlanId(str(uuid4())), now, "system"))
         self._tell(plan)
         return plan
 
@@ -111,6 +110,8 @@ class Reconciler:
             if job.source is None:
                 catalogue.jobs.abandon(job, now)
         for request in catalogue.requests.pending():
+            if request.kind != RECOVER_DISKS:
+                continue
             if not is_alive(str(request.parameters.get("owner", ""))):
                 catalogue.requests.finish(
                     request.id, {"message": "its process ended"}, now, is_done=False
@@ -121,7 +122,7 @@ class Reconciler:
         _log.info(
             Event.PASS_FINISHED,
             clock=plan.clock,
-            results={v: sum(r.verdict == v for r in results) for v in {r.verdict for r in results}},
+            results=dict(Counter(result.verdict.value for result in results)),
         )
 
     def _tell(self, plan: Plan) -> None:

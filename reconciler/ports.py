@@ -70,8 +70,12 @@ class HostSession(DiskFiles, Protocol):
         """The host and its agent."""
         ...
 
-    def machines(self) -> Sequence[VirtualMachine]:
-        """All machines of the host; planned ones of a migration are left out."""
+    def machines(self, vm_ids: Sequence[VmId] = ()) -> Sequence[VirtualMachine]:
+        """All machines of the host, or some; planned ones of a migration are left out.
+
+        Raises:
+            ItemNotFoundError: One that was named is not there.
+        """
         ...
 
     def checkpoints(self, vm_ids: Sequence[VmId] = ()) -> Sequence[Checkpoint]:

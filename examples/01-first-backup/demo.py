@@ -58,8 +58,9 @@ def _walk() -> str:
     _run("lab", "shadow", "--to", "shadow-2", quiet=True)
     second = _files()
     print(
-        f"\n  guests wrote {written:,} bytes; {crossed:,} bytes crossed the sockets "
-        f"({crossed / written:.2f} times that) for disks of {_virtual_bytes():,} bytes",
+        f"\n  guests wrote {written:,} bytes in small pieces over {_virtual_bytes():,} bytes of "
+        f"disks;\n  {_read():,} bytes were read for it, in whole blocks of 64 KiB, and {crossed:,} "
+        "crossed the sockets:\n  PSRP carries bytes as base64 in base64",
         flush=True,
     )
     _run("plan")
@@ -125,6 +126,12 @@ def _write(machine: str, mib: str) -> int:
 
 def _traffic() -> int:
     return sum(json.loads(_run("lab", "traffic", "--json", quiet=True)).values())
+
+
+def _read() -> int:
+    """What the newest points took. Units: bytes."""
+    shown = json.loads(_run("show", "--output", "json", quiet=True))
+    return sum(each["recovery_points"][-1]["bytes_read"] for each in shown)
 
 
 def _files() -> dict[tuple[str, int, int, str, str], str]:

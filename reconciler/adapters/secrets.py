@@ -40,7 +40,7 @@ def _from_file(path: Path) -> str:
         text = raw.decode("utf-8")
     except FileNotFoundError:
         return ""
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise SettingsError(
             f"the secret file {path} cannot be read: {error.__class__.__name__}",
             hint="check that the reconciler may read it and that it is UTF-8 text",

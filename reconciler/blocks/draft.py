@@ -1,5 +1,7 @@
 """A recovery point in the making."""
 
+from contextlib import suppress
+
 from reconciler.blocks.block_writer import BlockSink, BlockWriter
 from reconciler.blocks.header import RepositoryHeader
 from reconciler.blocks.layout import Addresses, manifest_name
@@ -150,7 +152,10 @@ class Draft:
             self.statistics,
         )
         self._create(manifest_name(point.source, point.id), manifest_bytes(manifest))
-        self._sink.save_index()
+        # The point exists from here on. The index is a cache: what it lacks is entered again when
+        # the repository is opened next, so a full disk under it must not look like a failed seal.
+        with suppress(OSError, RepositoryError):
+            self._sink.save_index()
         return manifest
 
     def _create(self, name: str, data: bytes) -> None:

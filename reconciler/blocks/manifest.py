@@ -87,6 +87,11 @@ class Manifest:
     writer: int
     statistics: Statistics
 
+    @property
+    def descriptions(self) -> tuple[DiskDescription, ...]:
+        """All disks as they were described."""
+        return tuple(disk.description for disk in self.disks)
+
     def disk(self, disk_id: DiskId) -> DiskManifest:
         """One of the disks.
 

@@ -7,6 +7,7 @@ import click
 from reconciler.app import open_app
 from reconciler.cli.exit_codes import ExitCode
 from reconciler.cli.options import with_settings
+from reconciler.errors import SettingsError
 from reconciler.plan.diff import as_json, as_text
 from reconciler.settings import Settings
 
@@ -30,9 +31,19 @@ def command(settings: Settings, output: str, out: Path | None, *, tell: bool) ->
         broken = app.complaints()
     click.echo(as_json(plan) if output == "json" else as_text(plan))
     if out is not None:
-        out.write_text(as_json(plan) + "\n", encoding="utf-8")
+        _write(out, as_json(plan))
     for complaint in broken:
         click.echo(complaint, err=True)
     if broken:
         return ExitCode.PARTLY_DONE
     return ExitCode.CHANGES_PENDING if tell and plan.actions else ExitCode.OK
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise SettingsError(
+            f"the plan cannot be written to {path}: {error.strerror}",
+            hint="name a file in a folder that is there and may be written to",
+        ) from error

@@ -49,8 +49,9 @@ def _lines(result: Result) -> Iterator[str]:
             )
         case Verdict.VOID:
             yield f"void    {what} of {name}: there is a newer recovery point already"
-        case Verdict.FAILED:
-            yield f"FAILED  {what} of {name}: {result.message} ({result.error_code})"
+        case Verdict.FAILED | Verdict.SKIPPED:
+            verdict = result.verdict.value.upper()
+            yield f"{verdict:<7} {what} of {name}: {result.message} ({result.error_code})"
             yield f"        = hint: {result.hint}"
         case _:
             assert_never(result.verdict)

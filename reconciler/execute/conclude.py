@@ -1,12 +1,14 @@
 """From a sealed manifest to the end: what both a job and its heir do, and may repeat at will."""
 
 from reconciler.blocks.manifest import Manifest
+from reconciler.errors import CheckpointFailedError, ReconcilerError
 from reconciler.execute.boundaries import Boundary
 from reconciler.execute.workbench import Workbench
 from reconciler.logs import Event, get_logger
 from reconciler.model.machine import Checkpoint, ReferencePoint
-from reconciler.model.names import DiskId, RctId
+from reconciler.model.names import ReferencePointId, VmId
 from reconciler.model.protection import Head, RecoveryPoint
+from reconciler.record.entries import new_request_id
 from reconciler.record.work import Intent
 
 _log = get_logger()
@@ -33,13 +35,22 @@ def conclude(
     bench.reached(Boundary.CATALOGUE_COMMITTED)
     old = intent.base_reference_point
     if old is not None and old != head.reference_point:
-        bench.host.remove_reference_point(
-            manifest.point.key.vm_id, old, intent.reference_point_removal_request
-        )
-        bench.catalogue.forget_reference_point(old)
-        _log.info(Event.REFERENCE_POINT_REMOVED, reference_point=old)
+        _remove_old(bench, manifest.point.key.vm_id, old)
     bench.reached(Boundary.OLD_REFERENCE_POINT_REMOVED)
     return point
+
+
+def _remove_old(bench: Workbench, vm_id: VmId, old: ReferencePointId) -> None:
+    """The point is whole without this; what stays is superseded, so the next pass removes it."""
+    try:
+        bench.host.remove_reference_point(vm_id, old, new_request_id())
+    except ReconcilerError as error:
+        _log.warning(
+            Event.LEFTOVER_STAYS, reference_point=old, reason=error.message, hint=error.hint
+        )
+        return
+    bench.catalogue.forget_reference_point(old)
+    _log.info(Event.REFERENCE_POINT_REMOVED, reference_point=old)
 
 
 def _reference_point(
@@ -49,23 +60,40 @@ def _reference_point(
     made = bench.host.converted(vm_id, intent.conversion_request)
     if made is not None:
         return made
-    checkpoint = own_checkpoint(bench, intent, manifest)
+    checkpoint = own_checkpoint(bench, vm_id, intent)
     if checkpoint is None:
         _tell_of_strangers(bench, intent, manifest)
         return None
     if is_tracked:
+        made = _converted(bench, vm_id, checkpoint, intent)
+    if made is None:
+        bench.host.remove_checkpoint(vm_id, checkpoint.id, new_request_id())
+        _log.info(Event.CHECKPOINT_REMOVED, checkpoint=checkpoint.id)
+    return made
+
+
+def _converted(
+    bench: Workbench, vm_id: VmId, checkpoint: Checkpoint, intent: Intent
+) -> ReferencePoint | None:
+    """The checkpoint as a reference point; None when the host could not make one.
+
+    A request id whose operation has failed is never asked again: the host would answer with the
+    same failure for ever.
+    """
+    try:
         made = bench.host.convert_to_reference_point(
             vm_id, checkpoint.id, intent.conversion_request
         )
-        _log.info(Event.REFERENCE_POINT_MADE, reference_point=made.id)
-        return made
-    bench.host.remove_checkpoint(vm_id, checkpoint.id, intent.checkpoint_removal_request)
-    return None
+    except CheckpointFailedError as error:
+        _log.warning(Event.TRACKING_LOST, reason=error.message, hint=error.hint)
+        return None
+    _log.info(Event.REFERENCE_POINT_MADE, reference_point=made.id)
+    return made
 
 
-def own_checkpoint(bench: Workbench, intent: Intent, manifest: Manifest) -> Checkpoint | None:
-    """The checkpoint that the intent announced, if it is still there."""
-    found = bench.host.checkpoints((manifest.point.key.vm_id,))
+def own_checkpoint(bench: Workbench, vm_id: VmId, intent: Intent) -> Checkpoint | None:
+    """The checkpoint that the intent announced, if it is there."""
+    found = bench.host.checkpoints((vm_id,))
     return next((c for c in found if c.name == intent.checkpoint_name), None)
 
 
@@ -73,6 +101,7 @@ def _tell_of_strangers(bench: Workbench, intent: Intent, manifest: Manifest) -> 
     """The host forgot the conversion: a new reference point may be ours or another product's."""
     vm_id = manifest.point.key.vm_id
     known = set(intent.reference_points_seen)
+    known |= {point.id for point in bench.catalogue.reference_points()}
     for point in bench.host.reference_points((vm_id,)):
         if point.id not in known:
             _log.warning(
@@ -86,12 +115,9 @@ def _tell_of_strangers(bench: Workbench, intent: Intent, manifest: Manifest) -> 
 def _head(manifest: Manifest, reference: ReferencePoint | None, earlier: Head | None) -> Head:
     point = manifest.point
     if reference is not None:
-        tracked = {disk.slot: disk.rct_id for disk in reference.disks}
-        rct_ids: dict[DiskId, RctId] = {
-            d.description.id: tracked[d.description.slot]
-            for d in manifest.disks
-            if d.description.slot in tracked
-        }
+        tracked = {(d.slot, d.virtual_disk_id): d.rct_id for d in reference.disks if d.rct_id}
+        described = {(d.slot, d.virtual_disk_id): d.id for d in manifest.descriptions}
+        rct_ids = {described[key]: tracked[key] for key in described.keys() & tracked.keys()}
         return Head(point.source, point.id, reference.id, rct_ids)
     if earlier is not None:
         return Head(point.source, point.id, earlier.reference_point, earlier.rct_ids)

@@ -65,7 +65,7 @@ class DiskCopier:
         if before is None:
             self._in_full(copied)
             return copied
-        changes = self._changes(disk, disk_id)
+        changes = self._changes(disk, before)
         if changes is None:
             self._by_hash(copied)
         else:
@@ -98,10 +98,15 @@ class DiskCopier:
             blocks_differing=found.blocks_differing,
         )
 
-    def _changes(self, disk: VirtualDisk, disk_id: DiskId) -> Sequence[ByteRange] | None:
-        """What was written since the base; None when nobody can tell."""
-        since = self.base.rct_ids.get(disk_id) if self.base else None
-        if since is None:
+    def _changes(self, disk: VirtualDisk, before: DiskManifest) -> Sequence[ByteRange] | None:
+        """What was written since the base; None when nobody can tell.
+
+        A tracking id belongs to the file it was made for: another virtual disk in the same slot is
+        compared, whatever the host would say.
+        """
+        is_same = before.description.virtual_disk_id == disk.virtual_disk_id
+        since = self.base.rct_ids.get(before.description.id) if self.base and is_same else None
+        if not since:
             return None
         try:
             return self.host.changed_ranges(disk.path, since, disk.geometry.virtual_bytes)

@@ -11,6 +11,7 @@ from reconciler.execute.copy_disks import Copied
 from reconciler.execute.outcome import Outcome
 from reconciler.execute.workbench import Workbench
 from reconciler.logs import Event, get_logger
+from reconciler.model.protection import Cause
 from reconciler.plan.actions import CreateReplica
 
 _log = get_logger()
@@ -18,8 +19,8 @@ _log = get_logger()
 
 def run(action: CreateReplica, bench: Workbench) -> Outcome:
     """Place the replica, copy it, compare it with its source, and seal the first point."""
-    if bench.catalogue.replicas()[bench.source.id].head is not None:
-        return Outcome(is_void=True)  # a clean-up before it has finished the first point
+    if is_filled_meanwhile(action.cause, bench):
+        return Outcome(is_void=True)
     volume = bench.tools.place(action.pool)
     bench.catalogue.place(bench.source.id, volume)
     point = capture(action, bench, bench.source, volume, verify)
@@ -32,6 +33,12 @@ def run(action: CreateReplica, bench: Workbench) -> Outcome:
         bytes_stored=point.bytes_stored,
     )
     return Outcome(point.bytes_read, point.bytes_stored, details={"recovery_point": point.id})
+
+
+def is_filled_meanwhile(cause: Cause, bench: Workbench) -> bool:
+    """Whether a clean-up just before has finished a point that fills the slot already."""
+    latest = bench.catalogue.replicas()[bench.source.id].latest_captured_at
+    return latest is not None and cause.slot_at is not None and latest >= cause.slot_at
 
 
 def verify(repository: Repository, draft: Draft, copied: Sequence[Copied]) -> None:

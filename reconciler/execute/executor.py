@@ -1,17 +1,19 @@
-"""Job → facts still true? → step → result. The border where expected failures become values."""
+"""Job → facts still true? → step → result. The border where failures become values."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from threading import Lock
 from typing import assert_never
 
-from reconciler.errors import ItemNotFoundError, MachineBusyError, ReconcilerError
+from reconciler.errors import MachineBusyError, ReconcilerError
 from reconciler.execute import (
     create_replica,
     express_full_backup,
     recover_disks,
     remove_leftovers,
 )
+from reconciler.execute.capture import is_sealed
 from reconciler.execute.heartbeat import heartbeat
 from reconciler.execute.meter import Meter
 from reconciler.execute.outcome import Outcome, Result, Verdict
@@ -32,6 +34,9 @@ from reconciler.record.work import Job, JobOrder, JobOutcome
 
 _log = get_logger()
 
+OpenHost = Callable[[], HostSession]
+"""The session for the calling thread; opened at the first call."""
+
 _KINDS: dict[type[Action], str] = {
     CreateReplica: "create_replica",
     ExpressFullBackup: "express_full_backup",
@@ -48,12 +53,11 @@ class Executor:
     plan: PlanId
     policy: PolicyStamp
     tell_every_s: float
+    _at_work: dict[int, Meter] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock)
 
-    def execute(self, action: Action, host: HostSession | None) -> Result:
-        """One action, from its job row to its end; an expected failure is a result, too.
-
-        `host` is the session for the calling thread; a recovery to a folder needs none.
-        """
+    def execute(self, action: Action, open_host: OpenHost) -> Result:
+        """One action, from its job row to its end. Never raises but for the end of the process."""
         subject = action.subject
         with bound(
             policy_digest=self.policy.digest,
@@ -63,139 +67,167 @@ class Executor:
             protection_group=subject.group or "",
         ):
             try:
-                return self._carry_out(action, host)
-            except ReconcilerError as error:
-                _log.error(
-                    Event.JOB_FAILED,
-                    error_code=error.code,
-                    reason=error.message,
-                    hint=error.hint,
-                    retry=error.retry.value,
-                )
-                return failure(action, error)
+                source = self._source(action)
+                job = self._begin(action, source)
+            except Exception as error:  # noqa: BLE001 (one machine's oddity must not stop others)
+                return self._failed(action, None, error)
+            with bound(job=job.id):
+                _log.info(Event.JOB_STARTED, kind=job.kind, reason=action.reason)
+                try:
+                    return self._carry_out(action, source, job, open_host)
+                except Exception as error:  # noqa: BLE001 (as above)
+                    self._end_failed(job, source, error)
+                    return self._failed(action, job, error)
 
-    def _carry_out(self, action: Action, host: HostSession | None) -> Result:
-        source = self._source(action)
-        job = self._claim(action, source)
-        meter = Meter()
-        with bound(job=job.id):
-            _log.info(Event.JOB_STARTED, kind=job.kind, reason=action.reason)
+    def stop(self, reason: str) -> None:
+        """Ask every job at work to end at the next piece it reads."""
+        with self._lock:
+            for meter in self._at_work.values():
+                meter.stop(reason)
+
+    def _carry_out(
+        self, action: Action, source: DataSource, job: Job, open_host: OpenHost
+    ) -> Result:
+        with self._metered() as meter:
             with heartbeat(self.tools, job, meter, tell_every_s=self.tell_every_s):
-                if host is None:
-                    outcome = self._without_host(action, job, meter)
+                if isinstance(action, RecoverDisks):
+                    with self._request_answered(action.request):
+                        outcome = recover_disks.run(action, self.tools, meter)
                 else:
-                    bench = Workbench(self.tools, host, source, job, self.policy, meter)
-                    outcome = self._on_host(action, bench)
-            self._finish(job, JobOutcome(is_success=True, facts=_facts(outcome)))
-            verdict = Verdict.VOID if outcome.is_void else Verdict.DONE
-            _log.info(Event.JOB_FINISHED, verdict=verdict.value)
-            return Result(action, verdict, outcome, job.id)
+                    bench = Workbench(self.tools, open_host(), source, job, self.policy, meter)
+                    outcome = _step(action, bench)
+            self._end(job, outcome)
+        verdict = Verdict.VOID if outcome.is_void else Verdict.DONE
+        _log.info(Event.JOB_FINISHED, verdict=verdict.value, **_facts(outcome))
+        return Result(action, verdict, outcome, job.id)
 
-    def _without_host(self, action: Action, job: Job, meter: Meter) -> Outcome:
-        assert isinstance(action, RecoverDisks)  # noqa: S101 (every other action has a host)
-        with self._ended_on_failure(job), self._request_answered(action.request):
-            return recover_disks.run(action, self.tools, meter)
-
-    def _on_host(self, action: Action, bench: Workbench) -> Outcome:
-        with self._ended_on_failure(bench.job):
-            match action:
-                case CreateReplica():
-                    return create_replica.run(action, bench)
-                case ExpressFullBackup():
-                    return express_full_backup.run(action, bench)
-                case RemoveLeftovers():
-                    return remove_leftovers.run(action, bench)
-                case RecoverDisks():
-                    return self._without_host(action, bench.job, bench.meter)
-                case _:
-                    assert_never(action)
+    @contextmanager
+    def _metered(self) -> Iterator[Meter]:
+        meter = Meter()
+        with self._lock:
+            self._at_work[id(meter)] = meter
+        try:
+            yield meter
+        finally:
+            with self._lock:
+                del self._at_work[id(meter)]
 
     @contextmanager
     def _request_answered(self, request: str) -> Iterator[None]:
         """What was asked for ends with what it came to."""
-        requests = self.tools.catalogue.requests
+        requests, clock = self.tools.catalogue.requests, self.tools.lease_clock
         try:
             yield
         except BaseException as error:
-            text = error.message if isinstance(error, ReconcilerError) else "interrupted"
-            requests.finish(request, {"message": text}, self.tools.lease_clock(), is_done=False)
+            text = error.message if isinstance(error, ReconcilerError) else type(error).__name__
+            requests.finish(request, {"message": text}, clock(), is_done=False)
             raise
-        requests.finish(request, {}, self.tools.lease_clock(), is_done=True)
+        requests.finish(request, {}, clock(), is_done=True)
 
-    @contextmanager
-    def _ended_on_failure(self, job: Job) -> Iterator[None]:
-        """A failure ends its job, unless something sealed waits for an heir to finish it."""
-        try:
-            yield
-        except ReconcilerError as error:
-            self._end_failed(job, error.code, error.message, error.hint)
-            raise
-        except Exception as error:
-            text = f"unexpected: {error.__class__.__name__}"
-            self._end_failed(job, "unexpected", text, "the log has the traceback")
-            raise
-
-    def _claim(self, action: Action, source: DataSource) -> Job:
+    def _begin(self, action: Action, source: DataSource) -> Job:
         """A job row in our hands: a dead one's, when there is one to heal, else a new one.
 
         Raises:
             MachineBusyError: Another job of the machine is live.
         """
         jobs, now = self.tools.catalogue.jobs, self.tools.lease_clock()
-        job: Job | None
-        if isinstance(action, RemoveLeftovers) and action.jobs:
-            dead = [j for j in jobs.interrupted(now, is_alive) if j.id in action.jobs]
-            job = jobs.take_over(dead[0], self.tools.owner, now) if dead else None
-        else:
+        if not isinstance(action, RemoveLeftovers) or not action.jobs:
             # a recovery reads only, so it neither waits for a backup nor holds one up
             exclusive = None if isinstance(action, RecoverDisks) else source.id
             order = JobOrder(_KINDS[type(action)], exclusive, action.subject.host, self.plan)
-            job = jobs.claim(jobs.create(order, now).id, self.tools.owner, now)
-        if job is None:
-            raise MachineBusyError(
-                f"another process works on {action.subject.name}", hint="the next pass looks again"
-            )
-        return job
+            return jobs.begin(order, self.tools.owner, now)
+        for dead in jobs.interrupted(now, is_alive):
+            if dead.id in action.jobs and (job := jobs.take_over(dead, self.tools.owner, now)):
+                return job
+        raise MachineBusyError(
+            f"another process works on {action.subject.name}", hint="the next pass looks again"
+        )
 
-    def _end_failed(self, job: Job, code: str, message: str, hint: str) -> None:
+    def _end(self, job: Job, outcome: Outcome) -> None:
+        text = "its recovery point was not sealed" if outcome.is_undone else ""
+        self._finish(
+            job,
+            JobOutcome(
+                is_success=not outcome.is_undone,
+                code="job.abandoned" if outcome.is_undone else "",
+                message=text,
+                facts=_facts(outcome),
+            ),
+        )
+
+    def _end_failed(self, job: Job, source: DataSource, error: Exception) -> None:
         """End a failed job, but keep one live whose sealed point its heir must finish."""
-        current = self.tools.catalogue.jobs.get(job.id)
-        if current.intent is not None and self._is_sealed(current):
-            return
-        self._finish(job, JobOutcome(is_success=False, code=code, message=message, hint=hint))
-
-    def _is_sealed(self, job: Job) -> bool:
-        assert job.intent is not None  # noqa: S101 (the caller looked)
-        assert job.source is not None  # noqa: S101 (every job with an intent has one)
-        repository = self.tools.repository(job.intent.volume)
-        try:
-            repository.manifest(job.source, job.intent.recovery_point)
-        except ItemNotFoundError:
-            return False
-        return True
+        with suppress(ReconcilerError):  # the first error is the one to tell
+            current = self.tools.catalogue.jobs.get(job.id)
+            intent = current.intent
+            if intent and is_sealed(self.tools.repository(intent.volume), source, intent):
+                return
+            code, message, hint = _told(error)
+            self._finish(job, JobOutcome(is_success=False, code=code, message=message, hint=hint))
 
     def _finish(self, job: Job, outcome: JobOutcome) -> None:
-        self.tools.catalogue.jobs.finish(job.id, job.epoch, outcome, self.tools.lease_clock())
+        now = self.tools.lease_clock()
+        if not self.tools.catalogue.jobs.finish(job.id, job.epoch, outcome, now):
+            _log.warning(Event.JOB_UNCONFIRMED, reason="another process holds the job by now")
+
+    def _failed(self, action: Action, job: Job | None, error: Exception) -> Result:
+        code, message, hint = _told(error)
+        is_ours = not isinstance(error, ReconcilerError)
+        _log.error(
+            Event.JOB_FAILED,
+            error_code=code,
+            reason=message,
+            hint=hint,
+            retry=error.retry.value if isinstance(error, ReconcilerError) else "",
+            exc_info=error if is_ours else None,
+        )
+        return Result(
+            action,
+            Verdict.FAILED,
+            job=job.id if job else None,
+            error_code=code,
+            message=message,
+            hint=hint,
+        )
 
     def _source(self, action: Action) -> DataSource:
         subject = action.subject
-        known = [s for s in self.tools.catalogue.sources() if s.key == subject.key]
+        catalogue = self.tools.catalogue
         if subject.group is None or isinstance(action, RecoverDisks):
-            return known[0]
-        return self.tools.catalogue.ensure_source(
-            subject.key, subject.name, subject.host, subject.group
-        )
+            return next(s for s in catalogue.sources() if s.key == subject.key)
+        return catalogue.ensure_source(subject.key, subject.name, subject.host, subject.group)
 
 
-def failure(action: Action, error: ReconcilerError) -> Result:
-    """The result of an action that could not be carried out."""
+def skipped(action: Action, failed: Result) -> Result:
+    """The result of an action that was not tried, because one before it failed."""
+    with bound(vm=action.subject.name, host=action.subject.host):
+        _log.warning(Event.JOB_SKIPPED, kind=_KINDS[type(action)], reason=failed.message)
     return Result(
         action,
-        Verdict.FAILED,
-        error_code=error.code,
-        message=error.message,
-        hint=error.hint,
+        Verdict.SKIPPED,
+        error_code=failed.error_code,
+        message=f"not tried: {failed.message}",
+        hint=failed.hint,
     )
+
+
+def _step(action: CreateReplica | ExpressFullBackup | RemoveLeftovers, bench: Workbench) -> Outcome:
+    match action:
+        case CreateReplica():
+            return create_replica.run(action, bench)
+        case ExpressFullBackup():
+            return express_full_backup.run(action, bench)
+        case RemoveLeftovers():
+            return remove_leftovers.run(action, bench)
+        case _:
+            assert_never(action)
+
+
+def _told(error: Exception) -> tuple[str, str, str]:
+    """Code, message and hint of a failure."""
+    if isinstance(error, ReconcilerError):
+        return error.code, error.message, error.hint
+    return "unexpected", f"unexpected {type(error).__name__}", "please report it, with the log"
 
 
 def _facts(outcome: Outcome) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 from reconciler.errors import PlanChangedError
 from reconciler.execute.capture import capture
+from reconciler.execute.create_replica import is_filled_meanwhile
 from reconciler.execute.outcome import Outcome
 from reconciler.execute.workbench import Workbench
 from reconciler.logs import Event, get_logger
@@ -11,17 +12,17 @@ _log = get_logger()
 
 
 def run(action: ExpressFullBackup, bench: Workbench) -> Outcome:
-    """Copy what changed since the replica's newest recovery point.
+    """Copy what changed since the replica's newest recovery point, whichever that is by now.
 
     Raises:
-        PlanChangedError: The replica has a newer point than the one this was planned on.
+        PlanChangedError: The replica is gone.
     """
     replica = bench.catalogue.replicas()[action.source]
     if replica.head is None or replica.volume is None:
         raise PlanChangedError(
             f"{action.subject.name} has no replica any more", hint="plan again: reconciler plan"
         )
-    if replica.head.recovery_point != action.based_on:
+    if is_filled_meanwhile(action.cause, bench):
         return Outcome(is_void=True)
     point = capture(action, bench, bench.source, replica.volume)
     _log.info(

@@ -7,6 +7,7 @@ from threading import Event, Thread
 from time import monotonic
 from typing import Final
 
+from reconciler.errors import CatalogueError
 from reconciler.execute.meter import Meter
 from reconciler.execute.workbench import Tools
 from reconciler.logs import Event as LogEvent
@@ -41,8 +42,20 @@ def _beat(tools: Tools, job: Job, meter: Meter, tell_every_s: float, ended: Even
             _tell(meter, monotonic() - began)
         if monotonic() - last_beat >= BEAT_EVERY_S:
             last_beat = monotonic()
-            progress = Progress(job.kind, meter.bytes_done, meter.bytes_expected)
-            tools.catalogue.jobs.beat(job.id, job.epoch, tools.lease_clock(), progress)
+            _keep(tools, job, meter)
+
+
+def _keep(tools: Tools, job: Job, meter: Meter) -> None:
+    """Keep the lease. A catalogue that cannot be written now may be at the next beat."""
+    progress = Progress(job.kind, meter.bytes_done, meter.bytes_expected)
+    try:
+        is_ours = tools.catalogue.jobs.beat(job.id, job.epoch, tools.lease_clock(), progress)
+    except CatalogueError as error:
+        _log.warning(LogEvent.JOB_UNCONFIRMED, reason=error.message, hint=error.hint)
+        return
+    if not is_ours:
+        _log.error(LogEvent.JOB_UNCONFIRMED, reason="another process took the job over")
+        meter.lose_lease()
 
 
 def _tell(meter: Meter, seconds: float) -> None:

@@ -14,6 +14,8 @@ class Verdict(StrEnum):
     VOID = "void"
     """The world had changed, and nothing needed to be done any more."""
     FAILED = "failed"
+    SKIPPED = "skipped"
+    """Not tried, because of what came before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,8 @@ class Outcome:
     bytes_written: int = 0
     is_void: bool = False
     """The world had changed, and nothing needed to be done any more."""
+    is_undone: bool = False
+    """A dead job was undone: it will never have done what it promised."""
     files: tuple[str, ...] = ()
     details: dict[str, object] = field(default_factory=dict)
 

@@ -3,7 +3,7 @@
 import errno
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from reconciler.blocks.vhdx_writer import VhdxWriter
@@ -12,7 +12,7 @@ from reconciler.errors import RecoveryError, TargetExistsError, TargetFullError
 from reconciler.execute.meter import Meter
 from reconciler.execute.outcome import Outcome
 from reconciler.execute.workbench import Tools
-from reconciler.logs import Event, get_logger
+from reconciler.logs import Event, bound, get_logger
 from reconciler.model.protection import DiskDescription
 from reconciler.plan.actions import RecoverDisks
 
@@ -31,26 +31,29 @@ def run(action: RecoverDisks, tools: Tools, meter: Meter) -> Outcome:
     """
     points = tools.catalogue.recovery_points(action.source)
     point = next(p for p in points if p.id == action.recovery_point)
-    repository = tools.repository(point.volume)
+    repository = tools.repository_to_read(point.volume)
     manifest = repository.manifest(action.source, action.recovery_point)
-    folder = Path(action.folder)
-    disks = [RecoveryPointDisk(repository, manifest, d.description.id) for d in manifest.disks]
+    disks = [RecoveryPointDisk(repository, manifest, d.id) for d in manifest.descriptions]
     needed = sum(length for disk in disks for _, length in _pieces(disk))
     meter.expect(needed)
-    with _empty_folder(folder):
+    folder = Path(action.folder)
+    with bound(recovery_point=action.recovery_point), _empty_folder(folder) as written:
         _require_room(folder, needed)
-        names = [
-            _write_disk(disk, manifest.point.machine_name, folder, meter.add) for disk in disks
-        ]
-    _log.info(Event.RECOVERY_FINISHED, folder=str(folder), files=names, bytes_written=needed)
-    return Outcome(bytes_written=needed, files=tuple(str(folder / name) for name in names))
+        for disk in disks:
+            written.append(_write_disk(disk, manifest.point.machine_name, folder, meter.add))
+        names = [path.name for path in written]
+        _log.info(Event.RECOVERY_FINISHED, folder=str(folder), files=names, bytes_written=needed)
+    return Outcome(bytes_written=needed, files=tuple(map(str, written)))
 
 
 def file_name(machine_name: str, disk: DiskDescription) -> str:
     """Where a disk goes: machine and controller slot, in characters that every system takes."""
     slot = f"{disk.slot.controller_type}-{disk.slot.controller_number}-{disk.slot.location}"
-    name = "".join(c if c.isalnum() or c in "-_." else "_" for c in machine_name).lstrip(".")
-    return f"{name[:100] or 'machine'}-{slot}.vhdx"
+    return f"{_safe(machine_name) or 'machine'}-{_safe(slot)}.vhdx"
+
+
+def _safe(text: str) -> str:
+    return "".join(c if c.isalnum() or c in "-_." else "_" for c in text).lstrip(".")[:100]
 
 
 def _pieces(disk: RecoveryPointDisk) -> Iterator[tuple[int, int]]:
@@ -63,7 +66,7 @@ def _pieces(disk: RecoveryPointDisk) -> Iterator[tuple[int, int]]:
 
 def _write_disk(
     disk: RecoveryPointDisk, machine: str, folder: Path, on_progress: Callable[[int], None]
-) -> str:
+) -> Path:
     description = disk.disk.description
     name = file_name(machine, description)
     partial = folder / f"{name}.partial"
@@ -72,30 +75,36 @@ def _write_disk(
         for offset, length in _pieces(disk):
             writer.write(offset, disk.read(offset, length))
             on_progress(length)
+        writer.close()
     except BaseException:
         writer.abandon()
+        partial.unlink(missing_ok=True)
         raise
-    writer.close()
-    partial.replace(folder / name)
-    return name
+    return partial.replace(folder / name)
 
 
 @contextmanager
-def _empty_folder(folder: Path) -> Iterator[None]:
-    """The target, made if it is not there; put back as it was when the recovery fails."""
+def _empty_folder(folder: Path) -> Iterator[list[Path]]:
+    """The target, made if it is not there; takes what was written there.
+
+    When the recovery fails, what was written is removed again, and nothing else.
+    """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise TargetExistsError(
             f"the target {folder} is not an empty folder",
             hint="name a folder that does not exist yet, or an empty one",
         )
-    was_there = folder.is_dir()
+    is_ours = not folder.exists()
+    written: list[Path] = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        yield
+        yield written
     except BaseException as error:
-        shutil.rmtree(folder, ignore_errors=True)
-        if was_there:
-            folder.mkdir(exist_ok=True)
+        with suppress(OSError):
+            for path in written:
+                path.unlink()
+            if is_ours:
+                folder.rmdir()
         if isinstance(error, OSError):
             raise _target_error(folder, error) from error
         raise

@@ -35,6 +35,9 @@ class Tools:
     owner: str
     open_host: Callable[[HostName], HostSession]
     repository: Callable[[VolumeId], Repository]
+    """Open for writing, as this server."""
+    repository_to_read: Callable[[VolumeId], Repository]
+    """Open for reading only: what recoveries use, also beside a running backup."""
     place: Callable[[PoolName], VolumeId]
     """Chooses the volume of a pool for a new replica."""
     reached: Callable[[Boundary], None] = lambda _: None
@@ -62,8 +65,14 @@ class Workbench:
         return self.tools.repository(volume)
 
     def reached(self, boundary: Boundary) -> None:
-        """Say that a boundary was passed."""
+        """Say that a boundary was passed.
+
+        Raises:
+            JobStoppedError: Another process holds the job: nothing more may be written.
+        """
         self.tools.reached(boundary)
+        if self.meter.is_lease_lost:
+            self.meter.require_going()
 
     def write_intent(self, intent: Intent) -> None:
         """Write down what is about to be made on the host.

@@ -4,65 +4,65 @@ import contextvars
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from itertools import groupby
+from threading import Event
 from typing import Final
 
-from reconciler.errors import ReconcilerError
-from reconciler.execute.executor import Executor, failure
+from reconciler.execute.executor import Executor, skipped
 from reconciler.execute.outcome import Result, Verdict
-from reconciler.logs import Event, get_logger
-from reconciler.plan.actions import Action, RecoverDisks
+from reconciler.plan.actions import Action
 from reconciler.ports import HostSession
 
 THREADS: Final = 4
 """One session for each thread and host, so never more than four at a host."""
 
-_log = get_logger()
-
 
 def carry_out(executor: Executor, actions: Sequence[Action]) -> Iterator[Result]:
-    """Carry out actions; results come as they are ready."""
-    machines = [list(group) for _, group in groupby(_by_machine(actions), key=_machine)]
-    with ThreadPoolExecutor(THREADS, thread_name_prefix="worker") as pool:
+    """Carry out actions; results come as they are ready.
+
+    Who leaves early, with Ctrl-C or by closing the iterator, stops what is at work at its next
+    piece, and what waits is not begun.
+    """
+    ordered = sorted(actions, key=_machine)
+    machines = [list(group) for _, group in groupby(ordered, key=_machine)]
+    stopping = Event()
+    pool = ThreadPoolExecutor(THREADS, thread_name_prefix="worker")
+    try:
         futures = [
-            pool.submit(contextvars.copy_context().run, _one_machine, executor, each)
+            pool.submit(contextvars.copy_context().run, _one_machine, executor, each, stopping)
             for each in machines
         ]
         for future in as_completed(futures):
             yield from future.result()
+    except BaseException:
+        stopping.set()
+        executor.stop("it was interrupted")
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
-def _one_machine(executor: Executor, actions: Sequence[Action]) -> list[Result]:
+def _one_machine(executor: Executor, actions: Sequence[Action], stopping: Event) -> list[Result]:
     """The actions of one machine, in order; what follows a failure is not tried."""
     results: list[Result] = []
-    session: HostSession | None = None
+    sessions: list[HostSession] = []
+
+    def open_host() -> HostSession:
+        if not sessions:
+            sessions.append(executor.tools.open_host(actions[0].subject.host))
+        return sessions[0]
+
     try:
         for action in actions:
-            if session is None and not isinstance(action, RecoverDisks):
-                session = executor.tools.open_host(action.subject.host)
-            results.append(executor.execute(action, session))
-            if results[-1].verdict is Verdict.FAILED:
+            if stopping.is_set():
                 break
-    except ReconcilerError as error:
-        results.append(failure(actions[len(results)], error))
-    except Exception as error:  # noqa: BLE001 (one machine's oddity must not stop the others)
-        _log.exception(Event.JOB_FAILED, error_code="unexpected")
-        results.append(
-            Result(
-                actions[len(results)],
-                Verdict.FAILED,
-                error_code="unexpected",
-                message=f"{error.__class__.__name__}: {error}",
-                hint="the log has the traceback; please report it",
+            failed = [r for r in results if r.verdict is Verdict.FAILED]
+            results.append(
+                skipped(action, failed[0]) if failed else executor.execute(action, open_host)
             )
-        )
     finally:
-        if session is not None:
+        for session in sessions:
             session.close()
     return results
-
-
-def _by_machine(actions: Sequence[Action]) -> list[Action]:
-    return sorted(actions, key=_machine)
 
 
 def _machine(action: Action) -> str:

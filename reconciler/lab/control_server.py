@@ -50,7 +50,7 @@ class ControlServer:
             return {"result": self._deeds[asked["operation"]](asked["arguments"])}
         except ReconcilerError as error:
             return {"error": error.message, "hint": error.hint}
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OSError) as error:
             return {"error": f"not understood: {error!r}", "hint": "see reconciler lab --help"}
 
 

@@ -19,6 +19,7 @@ from reconciler.lab.files import FolderLock
 
 ACCOUNT: Final = "LAB\\reconciler"
 PASSWORD_FILE: Final = "password"  # noqa: S105 (where it is, not what it is)
+PID_FILE: Final = "pid"
 ADDRESSES: Final = {"hv1": ("127.0.1.1", 5985), "hv2": ("127.0.1.2", 5985)}
 """What the committed policies say; the WinRM port of plain HTTP, whose messages NTLM encrypts."""
 START_S: Final = 20.0
@@ -53,7 +54,7 @@ def up(folder: Path, addresses: Mapping[str, tuple[str, int]] = ADDRESSES) -> No
 
         create_lab(folder)
     waiting = [
-        (name, _start(folder, name, *addresses[name]))
+        (name, _start(folder, name, *_address(addresses, name)))
         for name in host_names(folder)
         if not _is_running(folder, name)
     ]
@@ -64,13 +65,12 @@ def up(folder: Path, addresses: Mapping[str, tuple[str, int]] = ADDRESSES) -> No
 def down(folder: Path) -> tuple[str, ...]:
     """Stop every host that runs; which ones. Their state stays."""
     running = [name for name in host_names(folder) if _is_running(folder, name)]
-    for name in running:
-        _signal(folder, name, signal.SIGTERM)
-    for name in running:
+    pids = {name: _signal(folder, name, signal.SIGTERM) for name in running}
+    for name, pid in pids.items():
         if not _wait_until_free(folder, name):
             _signal(folder, name, signal.SIGKILL)
             _wait_until_free(folder, name)
-        _reap(folder, name)
+        _reap(pid)
     return tuple(running)
 
 
@@ -80,7 +80,7 @@ def status(
     """Every host of the lab."""
     found = []
     for name in host_names(folder):
-        address, port = addresses[name]
+        address, port = _address(addresses, name)
         machines = _machines(folder, name)
         found.append(HostStatus(name, address, port, machines is not None, machines or ()))
     return tuple(found)
@@ -88,16 +88,25 @@ def status(
 
 def kill(folder: Path, name: str) -> None:
     """End one host as a power cut would."""
-    _signal(folder, name, signal.SIGKILL)
+    pid = _signal(folder, name, signal.SIGKILL)
     _wait_until_free(folder, name)
-    _reap(folder, name)
+    _reap(pid)
 
 
-def _reap(folder: Path, name: str) -> None:
+def _reap(pid: int | None) -> None:
     """Collect the end of a host, if it was this process that started it."""
-    process = _started.pop(_pid(folder, name) or 0, None)
+    process = _started.pop(pid or 0, None)
     if process is not None:
         process.wait(STOP_S)
+
+
+def _address(addresses: Mapping[str, tuple[str, int]], name: str) -> tuple[str, int]:
+    if name in addresses:
+        return addresses[name]
+    raise SettingsError(
+        f"the lab's folder holds a host {name}, which no address is known for",
+        hint=f"the standard lab has {', '.join(sorted(addresses))}: name another folder",
+    )
 
 
 def _ensure_password(folder: Path) -> None:
@@ -119,7 +128,6 @@ def _start(folder: Path, name: str, address: str, port: int) -> subprocess.Popen
             start_new_session=True,
         )
     _started[process.pid] = process
-    _pid_file(folder, name).write_text(f"{process.pid}\n")
     return process
 
 
@@ -153,21 +161,29 @@ def _wait_until_free(folder: Path, name: str) -> bool:
     """Whether the host's process has let go of its folder in time."""
     end = time.monotonic() + STOP_S
     while time.monotonic() < end:
-        try:
-            FolderLock(folder / name).release()
-        except ReconcilerError:
-            Event().wait(_POLL_S)
-        else:
+        if _is_free(folder, name):
             return True
+        Event().wait(_POLL_S)
     return False
 
 
-def _signal(folder: Path, name: str, number: signal.Signals) -> None:
-    """Only to a process that serves this folder: it answered, or holds the folder's lock."""
+def _is_free(folder: Path, name: str) -> bool:
+    """Whether no process holds the host's folder."""
+    try:
+        FolderLock(folder / name).release()
+    except ReconcilerError:
+        return False
+    return True
+
+
+def _signal(folder: Path, name: str, number: signal.Signals) -> int | None:
+    """To the process that serves this folder, and to no other that has its number by now."""
     pid = _pid(folder, name)
-    if pid is not None:
-        with suppress(ProcessLookupError):
-            os.kill(pid, number)
+    if pid is None or _is_free(folder, name):
+        return pid
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)
+    return pid
 
 
 def _pid(folder: Path, name: str) -> int | None:
@@ -178,4 +194,4 @@ def _pid(folder: Path, name: str) -> int | None:
 
 
 def _pid_file(folder: Path, name: str) -> Path:
-    return folder / name / "pid"
+    return folder / name / PID_FILE

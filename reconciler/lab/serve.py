@@ -1,6 +1,7 @@
 """The process of one lab host: its state behind the wire, until it is told to stop."""
 
 import argparse
+import os
 import signal
 import threading
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 from reconciler.agent_contract import MODULE
 from reconciler.lab.control_server import ControlServer
 from reconciler.lab.host import LabHost
-from reconciler.lab.processes import ACCOUNT, PASSWORD_FILE
+from reconciler.lab.processes import ACCOUNT, PASSWORD_FILE, PID_FILE
 from reconciler.lab.wire.host import WireHost
 from reconciler.lab.wire.psrp import agent_engine
 
@@ -20,6 +21,7 @@ def serve(folder: Path, name: str, address: str, port: int) -> None:
         signal.signal(number, lambda *_: stopped.set())
     password = (folder / PASSWORD_FILE).read_text(encoding="utf-8").strip()
     with LabHost(folder, name) as host:
+        (folder / name / PID_FILE).write_text(f"{os.getpid()}\n")  # while its lock is ours
         wire = WireHost(name, {ACCOUNT: password}, {MODULE: agent_engine(host)})
         wire.listen(address, port)
         control = ControlServer(host, folder, {"traffic": lambda _: wire.traffic()})
@@ -28,6 +30,7 @@ def serve(folder: Path, name: str, address: str, port: int) -> None:
         stopped.wait()
         control.close()
         wire.close()
+        (folder / name / PID_FILE).unlink(missing_ok=True)
 
 
 def main() -> None:

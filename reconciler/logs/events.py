@@ -16,16 +16,21 @@ class Event(StrEnum):
         member.meaning = meaning
         return member
 
-    PASS_STARTED = "pass.started", "The loop began to look at the world."
-    PASS_FINISHED = "pass.finished", "What was due has been started; the pass in figures."
+    PASS_STARTED = "pass.started", "What was planned begins to be done."
+    PASS_FINISHED = (
+        "pass.finished",
+        "What was planned has been done or has failed; the pass in figures.",
+    )
     PLAN_MADE = "plan.made", "It is decided what is due, and why."
     PLAN_REFUSED = "plan.refused", "A guard or a changed world holds the plan; nothing was done."
-    HOST_ANSWERED = "host.answered", "A host was silent and is no more."
+    HOST_ANSWERED = "host.answered", "A host told what runs on it."
     HOST_SILENT = "host.silent", "A host gave no usable answer; its machines are unknown, not gone."
     JOB_STARTED = "job.started", "A worker claimed a job."
     JOB_PROGRESSED = "job.progressed", "A long job is still at work."
     JOB_FINISHED = "job.finished", "A job did what it promised; what it cost."
     JOB_FAILED = "job.failed", "A job ended without doing what it promised."
+    JOB_SKIPPED = "job.skipped", "What was planned was not tried, because of what failed before it."
+    JOB_UNCONFIRMED = "job.not_confirmed", "A job at work could not confirm that it is still ours."
     JOB_ABANDONED = "job.abandoned", "The holder of a job is gone; the job was ended for it."
     CHECKPOINT_TAKEN = "checkpoint.taken", "A host froze a machine's disks for us."
     CHECKPOINT_REMOVED = "checkpoint.removed", "A checkpoint of ours is gone from its host."

@@ -105,6 +105,8 @@ class VirtualMachine:
     disks: tuple[VirtualDisk, ...]
     pass_through: tuple[PassThroughDisk, ...] = ()
     integration_services: tuple[IntegrationService, ...] = ()
+    faults: tuple[str, ...] = ()
+    """What the host told of this machine that nobody can protect it with."""
 
     @property
     def id(self) -> VmId:
@@ -121,6 +123,8 @@ class Checkpoint:
     name: str
     created_at: datetime
     disks: tuple[VirtualDisk, ...]
+    faults: tuple[str, ...] = ()
+    """Disks that were told but cannot be used, and why."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,6 +132,7 @@ def _action_data(action: Action) -> dict[str, object]:
                 "cause": action.cause.kind.value,
                 "slot_at": _text(action.cause.slot_at),
                 "bytes_expected": action.bytes_expected,
+                "is_tracked": action.is_tracked,
             }
         case ExpressFullBackup():
             data |= {
@@ -140,10 +141,12 @@ def _action_data(action: Action) -> dict[str, object]:
                 "cause": action.cause.kind.value,
                 "slot_at": _text(action.cause.slot_at),
                 "based_on": action.based_on,
+                "is_tracked": action.is_tracked,
             }
         case RemoveLeftovers():
             data |= {
                 "action": "remove_leftovers",
+                "is_tracked": action.is_tracked,
                 "jobs": list(action.jobs),
                 "checkpoints": list(action.checkpoints),
                 "reference_points": list(action.reference_points),

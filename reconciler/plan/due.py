@@ -25,17 +25,18 @@ def instant(day: date, at: time, zone: ZoneInfo) -> datetime:
     return datetime.combine(day, at, zone).replace(fold=0).astimezone(UTC)
 
 
-def latest_slot(group: ProtectionGroup, now: datetime) -> datetime:
-    """The newest time at which the group wants a recovery point.
+def latest_slot(group: ProtectionGroup, now: datetime, *, is_tracked: bool = True) -> datetime:
+    """The newest time at which the group wants a recovery point of a machine.
 
-    Recovery point times and synchronizations together; synchronizations are counted from midnight
-    UTC, so that no change of summer time can double or lose one.
+    Recovery point times and, where changes are tracked, synchronizations; those are counted from
+    midnight UTC, so that no change of summer time can double or lose one. A machine whose changes
+    have to be found by comparing hashes gets the times only.
     """
     zone = group.time_zone
     today = now.astimezone(zone).date()
     days = [today + timedelta(days=ahead) for ahead in (1, 0, -1, -2)]
     slots = [instant(day, at, zone) for day in days for at in group.recovery_points.times]
-    if group.synchronization is not None:
+    if group.synchronization is not None and is_tracked:
         slots.append(now - (now - _EPOCH) % group.synchronization)
     return max(slot for slot in slots if slot <= now)
 

@@ -26,6 +26,8 @@ class Membership:
     findings: tuple[Finding, ...]
     claimed: frozenset[NaturalKey]
     """Also machines that are blocked."""
+    blocked: frozenset[NaturalKey]
+    """Claimed twice, or seen twice, whoever claims them: nothing is done to these."""
 
 
 def membership(wanted: PolicySet, observed: Observed) -> Membership:
@@ -34,6 +36,7 @@ def membership(wanted: PolicySet, observed: Observed) -> Membership:
     members: list[Member] = []
     findings: list[Finding] = []
     claimed: set[NaturalKey] = set()
+    blocked = {key for key, seen in sightings.items() if len(seen) > 1}
     for key, seen in sightings.items():
         groups = _claims(wanted, seen)
         if not groups:
@@ -43,10 +46,11 @@ def membership(wanted: PolicySet, observed: Observed) -> Membership:
         if problem is None:
             members.append(Member(groups[0], seen[0]))
         else:
+            blocked.add(key)
             findings.append(problem)
     members.sort(key=lambda m: (m.group.name, m.machine.host, m.machine.name, m.machine.key))
     findings.extend(_idle_selectors(wanted, observed))
-    return Membership(tuple(members), tuple(findings), frozenset(claimed))
+    return Membership(tuple(members), tuple(findings), frozenset(claimed), frozenset(blocked))
 
 
 def _sightings(observed: Observed) -> Mapping[NaturalKey, list[VirtualMachine]]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import assert_never
 
-from reconciler.model.machine import NaturalKey, VirtualMachine
+from reconciler.model.machine import DiskFormat, NaturalKey, VirtualMachine
 from reconciler.model.names import GroupName, PlanId, PoolName
 from reconciler.model.observed import Observed, RecoveryRequest
 from reconciler.model.protection import Cause, CauseKind, Replica, ReplicaState
@@ -49,9 +49,13 @@ def make_plan(wanted: PolicySet, observed: Observed, occasion: Occasion) -> Plan
         *_gone(observed, found.claimed, occasion),
     ]
     for member in found.members:
-        actions.extend(_protect(member, observed, occasion.now))
+        blocked = list(_blocked(member.machine))
+        findings.extend(blocked)
         findings.extend(_not_protected(member.machine))
         findings.extend(_inconsistent(member.machine, observed))
+        findings.extend(_at_work(member.machine, observed))
+        if not blocked:
+            actions.extend(_protect(member, observed, occasion.now))
     return Plan(
         id=occasion.id,
         made_for=occasion.now,
@@ -97,8 +101,7 @@ def _clean_up(
     for _, report in sorted(observed.inventory.reports.items()):
         for machine in report.machines:
             group = groups.get(machine.key)
-            is_blocked = group is None and machine.key in found.claimed
-            if is_blocked or (group is None and occasion.has_hole):
+            if machine.key in found.blocked or (group is None and occasion.has_hole):
                 continue
             if action := leftovers(observed, report, group, machine):
                 yield action
@@ -111,8 +114,8 @@ def _protect(member: Member, observed: Observed, now: datetime) -> Iterator[Acti
     replica = observed.replicas.get(source.id) if source else None
     if source is not None and source.id in observed.running:
         return
-    slot = latest_slot(group, now)
     tracked = is_tracked(observed.inventory.reports[machine.host].facts, machine)
+    slot = latest_slot(group, now, is_tracked=tracked)
     if replica is None or replica.head is None or source is None:
         yield _create(member, slot, is_tracked=tracked)
         return
@@ -205,6 +208,40 @@ def _not_protected(machine: VirtualMachine) -> Iterator[Finding]:
             f"the disk at {disk.slot} is physical disk {disk.disk_number}: "
             "the host sees none of its data",
             "protect it from inside the guest, or move its data to a VHDX",
+        )
+
+
+def _blocked(machine: VirtualMachine) -> Iterator[Finding]:
+    """Why the machine cannot be backed up at all, as it is."""
+    for fault in machine.faults:
+        yield Finding(
+            "blocked.machine",
+            machine.name,
+            f"it is not backed up: {fault}",
+            "look at the machine's settings on its host, and repair what is missing there",
+            Severity.ERROR,
+        )
+    for disk in machine.disks:
+        if disk.geometry.format is DiskFormat.VHD:
+            yield Finding(
+                "blocked.disk_format",
+                machine.name,
+                f"it is not backed up: the disk at {disk.slot} is a VHD file",
+                "convert it with Convert-VHD to VHDX; VHD files cannot be read yet",
+                Severity.ERROR,
+            )
+
+
+def _at_work(machine: VirtualMachine, observed: Observed) -> Iterator[Finding]:
+    source = observed.source_of(machine.key)
+    job = observed.running.get(source.id) if source else None
+    if job is not None:
+        yield Finding(
+            "job.running",
+            machine.name,
+            f"job {job} is at work on it, so nothing else is planned",
+            "wait for it; if its process is gone, the job is healed after 90 seconds",
+            Severity.INFO,
         )
 
 

@@ -6,7 +6,6 @@ from dataclasses import asdict
 from typing import Any
 
 from reconciler.errors import CatalogueError
-from reconciler.model.machine import ControllerSlot
 from reconciler.model.names import (
     DiskId,
     JobId,
@@ -71,13 +70,8 @@ def rct_ids(text: str) -> dict[DiskId, RctId]:
 
 
 def intent_text(intent: Intent) -> str:
-    """An intent as JSON; the map of disks becomes a list, as its keys are no texts."""
-    fields = {name: getattr(intent, name) for name in Intent.__slots__ if name != "disks"}
-    fields["disks"] = [
-        [slot.controller_type, slot.controller_number, slot.location, disk]
-        for slot, disk in intent.disks.items()
-    ]
-    return json_text(fields, f"the intent of job {intent.job}")
+    """An intent as JSON."""
+    return json_text(asdict(intent), f"the intent of job {intent.job}")
 
 
 def intent(text: str) -> Intent:
@@ -87,18 +81,14 @@ def intent(text: str) -> Intent:
     try:
         return Intent(
             job=JobId(found["job"]),
-            kind=found["kind"],
             volume=VolumeId(found["volume"]),
             recovery_point=RecoveryPointId(found["recovery_point"]),
             checkpoint_name=found["checkpoint_name"],
             checkpoint_request=RequestId(found["checkpoint_request"]),
             conversion_request=RequestId(found["conversion_request"]),
-            checkpoint_removal_request=RequestId(found["checkpoint_removal_request"]),
-            reference_point_removal_request=RequestId(found["reference_point_removal_request"]),
             reference_points_seen=tuple(map(ReferencePointId, found["reference_points_seen"])),
             base_recovery_point=RecoveryPointId(base) if base else None,
             base_reference_point=ReferencePointId(base_reference) if base_reference else None,
-            disks={ControllerSlot(t, n, at): DiskId(d) for t, n, at, d in found["disks"]},
         )
     except (KeyError, TypeError, ValueError) as error:
         raise _damaged("the intent of a job") from error

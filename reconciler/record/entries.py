@@ -14,6 +14,7 @@ from reconciler.model.names import (
     PoolName,
     RctId,
     ReferencePointId,
+    RequestId,
     VolumeId,
 )
 
@@ -21,6 +22,11 @@ from reconciler.model.names import (
 def new_id() -> str:
     """A fresh id in the form that hosts accept as a request id: a lower-case GUID."""
     return str(uuid4())
+
+
+def new_request_id() -> RequestId:
+    """A fresh id for a call that changes something on a host."""
+    return RequestId(new_id())
 
 
 @dataclass(frozen=True, slots=True)

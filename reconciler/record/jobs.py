@@ -35,29 +35,16 @@ class Jobs:
         Raises:
             MachineBusyError: The data source has a live job already; nothing was written.
         """
-        with self._database.writing() as connection:
-            if order.source is not None and (live := _live_job(connection, order.source)):
-                raise MachineBusyError(
-                    f"{live.kind} of data source {order.source} is {live.state.value} "
-                    f"as job {live.id}",
-                    hint=f"wait for it, or see: reconciler show {order.source}",
-                    job=live.id,
-                )
-            connection.execute(
-                job.insert().values(
-                    id=order.id,
-                    kind=order.kind,
-                    data_source=order.source,
-                    host=order.host,
-                    plan=order.plan,
-                    state=JobState.READY.value,
-                    epoch=0,
-                    not_before=order.not_before or now,
-                    intent=order.intent and encoding.intent_text(order.intent),
-                    created_at=now,
-                )
-            )
-            return _one(connection, order.id)
+        return self._insert(order, now, {"state": JobState.READY.value, "epoch": 0})
+
+    def begin(self, order: JobOrder, owner: str, now: datetime) -> Job:
+        """Write down a job that its holder begins at once; there is no moment in between.
+
+        Raises:
+            MachineBusyError: The data source has a live job already; nothing was written.
+        """
+        running = {"state": JobState.RUNNING.value, "epoch": 1, "owner": owner}
+        return self._insert(order, now, {**running, "started_at": now, "beat_at": now})
 
     def claim(self, job_id: JobId, owner: str, now: datetime) -> Job | None:
         """Begin a job; None when another was faster, or it is not its time yet."""
@@ -70,8 +57,8 @@ class Jobs:
 
         `seen` is what `interrupted` gave. From here on whatever the old holder writes is refused.
         """
-        when = (*_unchanged(seen), job.c.state == JobState.RUNNING.value)
-        return self._advance(seen.id, when, {"owner": owner, "beat_at": now})
+        values = {"state": JobState.RUNNING.value, "owner": owner, "beat_at": now}
+        return self._advance(seen.id, _unchanged(seen), values)
 
     def abandon(self, seen: Job, now: datetime) -> bool:
         """End a job that nobody will finish; False when its holder came back meanwhile."""
@@ -101,14 +88,18 @@ class Jobs:
     def interrupted(
         self, now: datetime, is_alive: Callable[[str], bool], lease_s: int = LEASE_S
     ) -> tuple[Job, ...]:
-        """Running jobs whose holder is dead, or silent for longer than its lease."""
+        """Running jobs whose holder is dead, or silent for longer than its lease.
+
+        Also ready ones that nobody has claimed for that long: whoever made them is gone.
+        """
         last = now - timedelta(seconds=lease_s)
-        return tuple(
-            each
-            for each in self.live()
-            if each.state is JobState.RUNNING
-            and (each.beat_at is None or each.beat_at < last or not is_alive(each.owner or ""))
-        )
+
+        def is_dead(each: Job) -> bool:
+            if each.state is JobState.READY:
+                return max(each.created_at, each.not_before) < last
+            return each.beat_at is None or each.beat_at < last or not is_alive(each.owner or "")
+
+        return tuple(each for each in self.live() if is_dead(each))
 
     def live(self) -> tuple[Job, ...]:
         """Jobs that are ready or running, oldest first."""
@@ -142,6 +133,30 @@ class Jobs:
         with self._database.writing() as connection:
             old = job.delete().where(job.c.ended_at < moment)
             return connection.execute(old).rowcount
+
+    def _insert(self, order: JobOrder, now: datetime, values: dict[str, Any]) -> Job:
+        with self._database.writing() as connection:
+            if order.source is not None and (live := _live_job(connection, order.source)):
+                raise MachineBusyError(
+                    f"{live.kind} of data source {order.source} is {live.state.value} "
+                    f"as job {live.id}",
+                    hint="wait for it; the next pass looks again",
+                    job=live.id,
+                )
+            connection.execute(
+                job.insert().values(
+                    id=order.id,
+                    kind=order.kind,
+                    data_source=order.source,
+                    host=order.host,
+                    plan=order.plan,
+                    not_before=order.not_before or now,
+                    intent=order.intent and encoding.intent_text(order.intent),
+                    created_at=now,
+                    **values,
+                )
+            )
+            return _one(connection, order.id)
 
     def _advance(
         self, job_id: JobId, when: tuple[ColumnElement[bool], ...], values: dict[str, Any]

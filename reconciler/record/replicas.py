@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, select
 
 from reconciler.errors import CatalogueError, CatalogueLockedError, ItemNotFoundError
 from reconciler.model.names import (
@@ -34,16 +34,16 @@ class Replicas:
         self._database = database
 
     def replicas(self) -> Mapping[DataSourceId, Replica]:
-        """The replica of every data source; one that was never made is MISSING."""
+        """The replica of every data source; one that was never made is MISSING.
+
+        Its latest capture is its head's, and not the greatest time there is: a clock that was
+        ahead for a while leaves points from the future behind.
+        """
         source = tables.data_source
-        latest = (
-            select(recovery_point.c.data_source, func.max(recovery_point.c.captured_at).label("at"))
-            .group_by(recovery_point.c.data_source)
-            .subquery()
-        )
-        query = select(source.c.id, replica, latest.c.at.label("latest_at")).select_from(
+        head = recovery_point.c.captured_at.label("latest_at")
+        query = select(source.c.id, replica, head).select_from(
             source.outerjoin(replica, replica.c.data_source == source.c.id).outerjoin(
-                latest, latest.c.data_source == source.c.id
+                recovery_point, recovery_point.c.id == replica.c.head_recovery_point
             )
         )
         with self._database.reading() as connection:

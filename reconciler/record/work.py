@@ -5,10 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from reconciler.model.machine import ControllerSlot
 from reconciler.model.names import (
     DataSourceId,
-    DiskId,
     HostName,
     JobId,
     PlanId,
@@ -35,19 +33,15 @@ class Intent:
     """What a job is about to do on a host, written before it does: it tells later what is ours."""
 
     job: JobId
-    kind: str
     volume: VolumeId
     recovery_point: RecoveryPointId
     checkpoint_name: str
     checkpoint_request: RequestId
     conversion_request: RequestId
-    checkpoint_removal_request: RequestId
-    reference_point_removal_request: RequestId
     reference_points_seen: tuple[ReferencePointId, ...]
     """All of the machine before the checkpoint: what was there already is not this job's."""
     base_recovery_point: RecoveryPointId | None
     base_reference_point: ReferencePointId | None
-    disks: Mapping[ControllerSlot, DiskId]
 
 
 @dataclass(frozen=True, slots=True)

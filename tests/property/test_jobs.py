@@ -24,6 +24,7 @@ class Truth:
     """Who holds a job, told without the catalogue: `holder` is the claim that was won last."""
 
     source: DataSourceId
+    made_at: datetime
     holder: Job | None = None
     beat_at: datetime | None = None
     is_live: bool = True
@@ -81,7 +82,7 @@ class TwoOwners(RuleBasedStateMachine):
             assert is_busy
         else:
             assert not is_busy
-            self.truth[job_id] = Truth(source)
+            self.truth[job_id] = Truth(source, self.now)
 
     @precondition(lambda self: self.truth)
     @rule(owner=OWNERS, data=st.data())
@@ -121,7 +122,7 @@ class TwoOwners(RuleBasedStateMachine):
         silent = {
             job_id
             for job_id, t in self.truth.items()
-            if t.is_live and t.beat_at is not None and self.now - t.beat_at > LEASE
+            if t.is_live and self.now - (t.beat_at or t.made_at) > LEASE
         }
         assert {job.id for job in found} == silent
         self.seen.extend(found)

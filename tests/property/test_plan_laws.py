@@ -360,7 +360,6 @@ def test_a_machine_that_is_claimed_or_seen_twice_is_not_backed_up(
     assert blocked == sorted(expected)
 
 
-@pytest.mark.xfail(strict=True, reason="_clean_up sweeps machines that are blocked, too")
 @given(st.data())
 @settings(max_examples=300, phases=[Phase.generate])
 def test_a_machine_that_is_claimed_or_seen_twice_is_not_cleaned(

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -90,7 +91,8 @@ class AgentCalls:
             answer = self._poll(request_id)
             if answer is None or _STATES[str(answer["State"])] in contract.ENDED:
                 return answer
-        self.one(contract.STOP_OPERATION, RequestId=request_id)
+        with suppress(ReconcilerError):  # that it did not end is what has to be told
+            self.one(contract.STOP_OPERATION, RequestId=request_id)
         raise HostUnreachableError(
             f"an operation on {self.host} did not end in {self.operation_deadline_s:.0f} s",
             hint="look at the running jobs of the machine in Hyper-V Manager",

@@ -8,7 +8,7 @@ from reconciler.adapters.hyperv.calls import AgentCalls
 from reconciler.adapters.hyperv.decode import broken_contract
 from reconciler.adapters.hyperv.host_file import HostFile
 from reconciler.agent_contract import AgentFunction, OperationState
-from reconciler.errors import HostRefusedError, ItemNotFoundError
+from reconciler.errors import DiskNotSupportedError, HostRefusedError, ItemNotFoundError
 from reconciler.model.machine import (
     Checkpoint,
     HostFacts,
@@ -22,6 +22,7 @@ from reconciler.model.ranges import ByteRange, clipped, merged
 from reconciler.ports import RandomAccess
 
 CHANGES_PIECE_BYTES: Final = 64 << 30
+MAX_PIECES: Final = 100_000
 MAX_CHANGES: Final = 1_000_000
 """How many extents of one disk are held before they are merged."""
 
@@ -63,9 +64,9 @@ class HyperVHost:
             )
         return facts
 
-    def machines(self) -> Sequence[VirtualMachine]:
-        """All machines; planned ones of a migration are left out."""
-        decoder, answers = self._calls.all(contract.GET_MACHINE)
+    def machines(self, vm_ids: Sequence[VmId] = ()) -> Sequence[VirtualMachine]:
+        """All machines, or some; planned ones of a migration are left out."""
+        decoder, answers = self._calls.all(contract.GET_MACHINE, **_only(vm_ids))
         return tuple(m for m in map(decoder.machine, answers) if m is not None)
 
     def checkpoints(self, vm_ids: Sequence[VmId] = ()) -> Sequence[Checkpoint]:
@@ -102,8 +103,22 @@ class HyperVHost:
         )
         for checkpoint in self.checkpoints((vm_id,)):
             if checkpoint.id == ended["CheckpointId"]:
-                return checkpoint
+                return self._usable(checkpoint)
         raise broken_contract(self._host, contract.GET_CHECKPOINT.name, "the new one is missing")
+
+    def _usable(self, checkpoint: Checkpoint) -> Checkpoint:
+        """The checkpoint, if all its disks can be backed up.
+
+        Raises:
+            DiskNotSupportedError: One cannot.
+        """
+        if checkpoint.faults:
+            raise DiskNotSupportedError(
+                f"{self._host}: a disk of the checkpoint cannot be backed up: "
+                f"{'; '.join(checkpoint.faults)}",
+                hint="repair or convert the disk; the next pass tries again",
+            )
+        return checkpoint
 
     def convert_to_reference_point(
         self, vm_id: VmId, checkpoint: CheckpointId, request_id: RequestId
@@ -154,20 +169,23 @@ class HyperVHost:
     def changed_ranges(self, path: str, since: str, virtual_bytes: int) -> Sequence[ByteRange]:
         """Ranges of the virtual disk written between `since` and the checkpoint."""
         found: list[ByteRange] = []
-        offset = 0
+        offset = calls = 0
         while offset < virtual_bytes:
+            asked = min(CHANGES_PIECE_BYTES, virtual_bytes - offset)
+            calls += 1
             _, answer = self._calls.one(
                 contract.GET_DISK_CHANGE,
                 Path=path,
                 LimitId=since,
                 Offset=offset,
-                Length=min(CHANGES_PIECE_BYTES, virtual_bytes - offset),
+                Length=asked,
             )
             processed, extents = answer["ProcessedLength"], answer["Extents"]
             assert isinstance(processed, int)  # noqa: S101 (checked by the decoder)
             assert isinstance(extents, bytes)  # noqa: S101 (checked by the decoder)
-            if processed <= 0:  # the loop must end, whatever the host says
-                raise self._broken_changes(f"ProcessedLength {processed}")
+            # nothing may be skipped, and the loop must end, whatever the host says
+            if not 0 < processed <= asked or calls > MAX_PIECES:
+                raise self._broken_changes(f"ProcessedLength {processed} in piece {calls}")
             found.extend(self._extents(extents))
             if len(found) > MAX_CHANGES:
                 found = list(merged(found))

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from reconciler.agent_contract import GUID, AgentFunction, Field, Kind
-from reconciler.errors import DiskNotSupportedError, HostRefusedError
+from reconciler.errors import HostRefusedError
 from reconciler.model.machine import (
     Checkpoint,
     ControllerSlot,
@@ -39,8 +39,19 @@ _ROLES = {
     "TestReplica": Role.TEST_REPLICA,
 }
 _FORMATS = frozenset(f.value for f in DiskFormat)
+_CONTROLLERS = frozenset({"IDE", "SCSI", "PMEM"})
+_SECTORS = frozenset({512, 4096})
 _INT = range(-(2**31), 2**31)
 _LONG = range(-(2**63), 2**63)
+
+
+class _OddDiskError(Exception):
+    """A disk that was told in a way nobody can use; the text goes on after 'the disk at …'."""
+
+
+def shown(text: str) -> str:
+    """Foreign text as it may stand in a message."""
+    return "".join(c if c.isprintable() else "?" for c in text[:60])
 
 
 def broken_contract(host: HostName, function: str, what: str) -> HostRefusedError:
@@ -96,7 +107,7 @@ class Decoder:
     def _list(self, field: Field, value: object, where: str) -> list[object]:
         if isinstance(value, str | Mapping):
             value = [value]  # PowerShell unrolls an array of one
-        if not isinstance(value, Sequence) or len(value) > MAX_ITEMS:
+        if not isinstance(value, list | tuple) or len(value) > MAX_ITEMS:
             raise self._broken(f"{where} is no list of at most {MAX_ITEMS}")
         if field.kind is Kind.OBJECTS:
             return [self._object(field.fields, item, f"{where}.") for item in value]
@@ -117,15 +128,19 @@ class Decoder:
         )
 
     def machine(self, answer: Answer) -> VirtualMachine | None:
-        """One machine; None for the planned half of a migration."""
+        """One machine; None for the planned half of a migration.
+
+        What is odd about one machine is its fault, and hides no other machine of the host.
+        """
         if _text(answer, "VirtualMachineType") == PLANNED:
             return None
         mode = _text(answer, "ReplicationMode")
-        if mode not in _ROLES:
-            raise self._broken(f"ReplicationMode '{mode}' is unknown")
         drives = _objects(answer, "HardDrives")
+        disks, faults = self._disks(drives)
+        if mode not in _ROLES:
+            faults = (*faults, f"its ReplicationMode '{shown(mode)}' is unknown")
         return VirtualMachine(
-            key=NaturalKey(self._vm_id(answer), _ROLES[mode]),
+            key=NaturalKey(self._vm_id(answer), _ROLES.get(mode, Role.PRIMARY)),
             name=_text(answer, "Name"),
             host=self._host,
             state=_text(answer, "State"),
@@ -133,7 +148,7 @@ class Decoder:
             configuration_version=_text(answer, "Version"),
             operational_status=_texts(answer, "OperationalStatus"),
             guest_os=_text(answer, "GuestOSName"),
-            disks=tuple(self._disk(d) for d in drives if d["DiskNumber"] is None),
+            disks=disks,
             pass_through=tuple(
                 PassThroughDisk(_slot(d), _int(d, "DiskNumber"))
                 for d in drives
@@ -147,18 +162,37 @@ class Decoder:
                 )
                 for s in _objects(answer, "IntegrationServices")
             ),
+            faults=faults,
         )
 
     def checkpoint(self, answer: Answer) -> Checkpoint:
         """One recovery checkpoint."""
-        drives = _objects(answer, "HardDrives")
+        disks, faults = self._disks(_objects(answer, "HardDrives"))
         return Checkpoint(
             id=CheckpointId(self._guid(answer, "CheckpointId")),
             vm_id=self._vm_id(answer),
             name=_text(answer, "ElementName"),
             created_at=self._time(answer, "CreationTime"),
-            disks=tuple(self._disk(d) for d in drives if d["DiskNumber"] is None),
+            disks=disks,
+            faults=faults,
         )
+
+    def _disks(self, drives: Sequence[Answer]) -> tuple[tuple[VirtualDisk, ...], tuple[str, ...]]:
+        """The disks that have a file, and what is wrong with the others."""
+        disks: list[VirtualDisk] = []
+        faults: list[str] = []
+        for drive in drives:
+            if drive["DiskNumber"] is not None:
+                continue
+            try:
+                disk = self._disk(drive)
+            except _OddDiskError as error:
+                faults.append(f"the disk at {shown(str(_slot(drive)))} {error}")
+                continue
+            if any(disk.slot == other.slot for other in disks):
+                faults.append(f"two disks are told at {disk.slot}")
+            disks.append(disk)
+        return tuple(disks), tuple(faults)
 
     def reference_point(self, answer: Answer) -> ReferencePoint:
         """One reference point."""
@@ -172,24 +206,25 @@ class Decoder:
         )
 
     def _disk(self, drive: Answer) -> VirtualDisk:
-        text = _text(drive, "VhdFormat")
-        if text not in _FORMATS:
-            raise DiskNotSupportedError(
-                f"{_text(drive, 'Path')} has the disk format '{text}'",
-                hint="VHD and VHDX disks can be protected; convert the disk with Convert-VHD",
-            )
+        slot, text = _slot(drive), _text(drive, "VhdFormat")
         size, block = _int(drive, "Size"), _int(drive, "BlockSize")
         logical, physical = _int(drive, "LogicalSectorSize"), _int(drive, "PhysicalSectorSize")
-        if not 0 < size <= MAX_VIRTUAL_BYTES or logical not in {512, 4096} or size % logical:
-            raise self._broken(f"a disk of {size} bytes with sectors of {logical}")
-        if block < 0 or physical not in {512, 4096}:
-            raise self._broken(f"a disk with blocks of {block}, physical sectors of {physical}")
-        return VirtualDisk(
-            slot=_slot(drive),
-            path=_text(drive, "Path"),
-            virtual_disk_id=self._guid(drive, "DiskIdentifier"),
-            geometry=DiskGeometry(size, logical, physical, DiskFormat(text), block),
-        )
+        identifier = _text(drive, "DiskIdentifier").lower()
+        if (
+            slot.controller_type not in _CONTROLLERS
+            or min(slot.controller_number, slot.location) < 0
+        ):
+            raise _OddDiskError("is attached to nothing that is known")
+        if text not in _FORMATS:
+            raise _OddDiskError(f"has the format '{shown(text)}', which is neither VHD nor VHDX")
+        if not re.fullmatch(GUID, identifier):
+            raise _OddDiskError("has no virtual disk id")
+        if not 0 < size <= MAX_VIRTUAL_BYTES or logical not in _SECTORS or size % logical:
+            raise _OddDiskError(f"has {size} bytes in sectors of {logical}")
+        if block < 0 or physical not in _SECTORS:
+            raise _OddDiskError(f"has blocks of {block} bytes, physical sectors of {physical}")
+        geometry = DiskGeometry(size, logical, physical, DiskFormat(text), block)
+        return VirtualDisk(slot, _text(drive, "Path"), identifier, geometry)
 
     def _vm_id(self, answer: Answer) -> VmId:
         return VmId(self._guid(answer, "VMId"))
@@ -203,11 +238,11 @@ class Decoder:
     def _time(self, answer: Answer, name: str) -> datetime:
         try:
             found = datetime.fromisoformat(_text(answer, name))
-        except ValueError as error:
+            if found.tzinfo is not None:
+                return found.astimezone(UTC)
+        except (ValueError, OverflowError) as error:
             raise self._broken(f"{name} is no ISO 8601 time") from error
-        if found.tzinfo is None:
-            raise self._broken(f"{name} has no offset")
-        return found.astimezone(UTC)
+        raise self._broken(f"{name} has no offset")
 
 
 def _fits(kind: Kind, value: object) -> bool:

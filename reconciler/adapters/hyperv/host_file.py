@@ -47,6 +47,10 @@ class HostFile:
         assert isinstance(size, int)  # noqa: S101 (checked by the decoder)
         assert isinstance(data, bytes)  # noqa: S101 (checked by the decoder)
         expected = sum(r.length for r in ranges)
+        if size < max(r.end for r in ranges):
+            raise broken_contract(
+                self._calls.host, contract.READ_FILE.name, f"FileSize {size} of what it could read"
+            )
         if len(data) != expected:
             raise DiskUnreadableError(
                 f"{self._calls.host} returned {len(data)} of {expected} bytes of {self._path}",

@@ -44,7 +44,6 @@ def test_a_machine_of_an_old_version_or_an_unknown_one_is_not_tracked(
     assert tracked(make_observed(make_vm(configuration_version=version))) is expected
 
 
-@pytest.mark.xfail(strict=True, raises=ValueError, reason="int() refuses such a text")
 def test_a_version_of_thousands_of_digits_is_an_unknown_one(
     make_vm: MakeVm, make_observed: MakeObserved
 ) -> None:

@@ -5,10 +5,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from reconciler.errors import CatalogueError, MachineBusyError
-from reconciler.model.machine import ControllerSlot
 from reconciler.model.names import (
     DataSourceId,
-    DiskId,
     HostName,
     JobId,
     PlanId,
@@ -19,6 +17,7 @@ from reconciler.model.names import (
 )
 from reconciler.model.protection import DataSource
 from reconciler.record.catalogue import Catalogue
+from reconciler.record.jobs import LEASE_S
 from reconciler.record.work import Intent, Job, JobOrder, JobOutcome, JobState, Progress
 
 SECOND = timedelta(seconds=1)
@@ -31,21 +30,14 @@ def order(source: DataSourceId | None) -> JobOrder:
 def intent(job: JobId) -> Intent:
     return Intent(
         job=job,
-        kind="express_full_backup",
         volume=VolumeId("v"),
         recovery_point=RecoveryPointId("p1"),
         checkpoint_name="reconciler s j",
         checkpoint_request=RequestId("r1"),
         conversion_request=RequestId("r2"),
-        checkpoint_removal_request=RequestId("r3"),
-        reference_point_removal_request=RequestId("r4"),
         reference_points_seen=(ReferencePointId("a"), ReferencePointId("b")),
         base_recovery_point=None,
         base_reference_point=ReferencePointId("a"),
-        disks={
-            ControllerSlot("SCSI", 0, 1): DiskId("d1"),
-            ControllerSlot("IDE", 1, 0): DiskId("d2"),
-        },
     )
 
 
@@ -191,8 +183,8 @@ def test_an_abandoned_job_frees_its_source_and_locks_its_holder_out(
     assert not catalogue.jobs.abandon(catalogue.jobs.get(running.id), now)
     assert not catalogue.jobs.beat(running.id, running.epoch, now)
     waiting = catalogue.jobs.create(order(source.id), now)
-    assert catalogue.jobs.take_over(waiting, "hv:1:a", now) is None
     assert catalogue.jobs.abandon(waiting, now)
+    assert catalogue.jobs.take_over(waiting, "hv:1:a", now) is None
 
 
 def test_history_is_bounded_newest_first_and_can_be_dropped(
@@ -227,3 +219,29 @@ def test_the_end_of_a_job_is_written_however_long_its_message(
 def test_an_unknown_job_is_named(catalogue: Catalogue) -> None:
     with pytest.raises(CatalogueError, match="no job nobody"):
         catalogue.jobs.get(JobId("nobody"))
+
+
+def test_a_job_that_is_begun_is_held_from_its_first_moment(
+    catalogue: Catalogue, source: DataSource, now: datetime
+) -> None:
+    job = catalogue.jobs.begin(order(source.id), "me", now)
+
+    assert (job.state, job.owner, job.epoch) == (JobState.RUNNING, "me", 1)
+    assert catalogue.jobs.beat(job.id, job.epoch, now)
+    with pytest.raises(MachineBusyError):
+        catalogue.jobs.begin(order(source.id), "another", now)
+
+
+def test_a_job_that_nobody_claimed_for_a_lease_is_interrupted_and_can_be_taken_over(
+    catalogue: Catalogue, source: DataSource, now: datetime
+) -> None:
+    made = catalogue.jobs.create(order(source.id), now)
+    later = now + timedelta(seconds=LEASE_S + 1)
+
+    assert catalogue.jobs.interrupted(now, alive) == ()
+    (seen,) = catalogue.jobs.interrupted(later, alive)
+    heir = catalogue.jobs.take_over(seen, "heir", later)
+
+    assert seen.id == made.id
+    assert heir is not None
+    assert heir.state is JobState.RUNNING

@@ -258,9 +258,6 @@ def test_an_operation_that_does_not_end_is_asked_to_stop() -> None:
     assert (name, arguments) == ("Stop-ReconcilerOperation", {"RequestId": REQUEST})
 
 
-@pytest.mark.xfail(
-    strict=True, raises=HostRefusedError, reason="the stop's failure hides the cause"
-)
 def test_an_operation_that_does_not_end_is_told_even_if_it_cannot_be_stopped() -> None:
     scripted = started()
     scripted.script[contract.STOP_OPERATION.name] = [failure("OperationNotFound")]

@@ -145,7 +145,6 @@ def test_hashes_of_another_number_are_refused(file: HostFile, agent: Agent, leng
         file.hashes(ranges_of((0, 4), (10, 16)))
 
 
-@pytest.mark.xfail(strict=True, reason="FileSize is not looked at")
 @pytest.mark.parametrize("size", [-1, 0, 5])
 def test_a_size_that_contradicts_what_was_read_is_refused(
     file: HostFile, agent: Agent, size: int
