@@ -164,19 +164,34 @@ class World:
         return subprocess.run(
             [sys.executable, "-m", "reconciler", *words],
             cwd=self.folder,
-            env={
-                **os.environ,
-                "RECONCILER_POLICIES": str(self.policies),
-                "RECONCILER_STATE": str(self.folder / self.state),
-                "RECONCILER_LAB": str(self.lab),
-                "RECONCILER_CLOCK": "lab",
-                **env,
-            },
+            env=self.environment | env,
             capture_output=True,
             text=True,
             check=False,
             timeout=180,
         )
+
+    def cli_started(self, *words: str) -> "subprocess.Popen[str]":
+        """A command that goes on while its log is read."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "reconciler", *words],
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What points the commands at this world."""
+        return {
+            **os.environ,
+            "RECONCILER_POLICIES": str(self.policies),
+            "RECONCILER_STATE": str(self.folder / self.state),
+            "RECONCILER_LAB": str(self.lab),
+            "RECONCILER_CLOCK": "lab",
+        }
 
     def differing(self, machine: str, point: RecoveryPoint, shadow: Path) -> list[str]:
         """Disks of a recovery point that are not what the shadow holds, with the first offset."""

@@ -13,6 +13,7 @@ from reconciler.execute.workbench import Workbench
 from reconciler.logs import Event, get_logger
 from reconciler.model.protection import Cause
 from reconciler.plan.actions import CreateReplica
+from reconciler.plan.due import is_filled
 
 _log = get_logger()
 
@@ -38,7 +39,7 @@ def run(action: CreateReplica, bench: Workbench) -> Outcome:
 def is_filled_meanwhile(cause: Cause, bench: Workbench) -> bool:
     """Whether a clean-up just before has finished a point that fills the slot already."""
     latest = bench.catalogue.replicas()[bench.source.id].latest_captured_at
-    return latest is not None and cause.slot_at is not None and latest >= cause.slot_at
+    return cause.slot_at is not None and is_filled(cause.slot_at, latest, bench.tools.clock())
 
 
 def verify(repository: Repository, draft: Draft, copied: Sequence[Copied]) -> None:
