@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from reconciler.adapters.policy_folder import read_policies
 from reconciler.adapters.secrets import resolve_secret
 from reconciler.adapters.stores import FolderStore
+from reconciler.adapters.volume_folder import known_folder, new_folder
 from reconciler.blocks.repository import Repository
 from reconciler.errors import (
     HostUnreachableError,
@@ -202,7 +203,7 @@ class App:
         Raises:
             RepositoryUnavailableError: The volume is missing.
         """
-        store = FolderStore(_mounted(self._volume(volume)))
+        store = FolderStore(_folder(self._volume(volume)))
         return Repository.open(store, cache=self.settings.cache, writer=None)
 
     def _volume(self, volume: VolumeId) -> Volume:
@@ -219,13 +220,11 @@ class App:
         return known
 
     def _opened(self, volume: Volume) -> Repository:
+        store = FolderStore(_folder(volume))
         if volume.repository_id is None:
-            store = FolderStore(_made(volume))
             # one that a crash cut off from the catalogue, or of another server, is used as it is
             with suppress(RepositoryError):
                 Repository.create(store)
-        else:
-            store = FolderStore(_mounted(volume))
         writer = self._writer(store, volume)
         repository = Repository.open(store, cache=self.settings.cache, writer=writer)
         self.catalogue.set_repository_id(volume.id, str(repository.id))
@@ -267,33 +266,11 @@ class App:
                 )
 
 
-def _mounted(volume: Volume) -> Path:
-    """The folder of a volume that has a repository: never made anew, as it would be empty."""
-    path = Path(volume.path)
-    if not path.is_dir():
-        raise RepositoryUnavailableError(
-            f"volume {volume.name} of pool {volume.pool} is not at {path}",
-            hint="mount it, or put its new place into the storage policy",
-        )
-    return path
-
-
-def _made(volume: Volume) -> Path:
-    """The folder of a new volume.
-
-    Below an absolute path only the last part is made: a mount that is missing is not papered over
-    by a folder on the disk of the system.
-    """
-    path = Path(volume.path)
-    try:
-        path.mkdir(parents=not path.is_absolute(), exist_ok=True)
-    except OSError as error:
-        raise RepositoryUnavailableError(
-            f"volume {volume.name} of pool {volume.pool} cannot be made at {path}: "
-            f"{error.strerror}",
-            hint="make its parent folder or mount it there, and check the rights of this account",
-        ) from error
-    return path
+def _folder(volume: Volume) -> Path:
+    """The folder of a volume: made for a new one; that of a known one has to be there."""
+    name = f"volume {volume.name} of pool {volume.pool}"
+    folder = new_folder if volume.repository_id is None else known_folder
+    return folder(Path(volume.path), name)
 
 
 def _is_loopback(address: str) -> bool:

@@ -37,8 +37,8 @@ def run(action: RecoverDisks, tools: Tools, meter: Meter) -> Outcome:
     needed = sum(length for disk in disks for _, length in _pieces(disk))
     meter.expect(needed)
     folder = Path(action.folder)
-    with bound(recovery_point=action.recovery_point), _empty_folder(folder) as written:
-        _require_room(folder, needed)
+    with bound(recovery_point=action.recovery_point), empty_folder(folder) as written:
+        require_room(folder, needed)
         for disk in disks:
             written.append(_write_disk(disk, manifest.point.machine_name, folder, meter.add))
         names = [path.name for path in written]
@@ -84,7 +84,7 @@ def _write_disk(
 
 
 @contextmanager
-def _empty_folder(folder: Path) -> Iterator[list[Path]]:
+def empty_folder(folder: Path) -> Iterator[list[Path]]:
     """The target, made if it is not there; takes what was written there.
 
     When the recovery fails, what was written is removed again, and nothing else.
@@ -102,7 +102,7 @@ def _empty_folder(folder: Path) -> Iterator[list[Path]]:
     except BaseException as error:
         with suppress(OSError):
             for path in written:
-                path.unlink()
+                path.unlink(missing_ok=True)
             if is_ours:
                 folder.rmdir()
         if isinstance(error, OSError):
@@ -122,7 +122,12 @@ def _target_error(folder: Path, error: OSError) -> RecoveryError:
     )
 
 
-def _require_room(folder: Path, needed_bytes: int) -> None:
+def require_room(folder: Path, needed_bytes: int) -> None:
+    """Ask before anything is written.
+
+    Raises:
+        TargetFullError: The folder's file system has less free than that.
+    """
     free = shutil.disk_usage(folder).free
     if free < needed_bytes:
         raise TargetFullError(
