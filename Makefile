@@ -37,7 +37,7 @@ lock:
 	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet --output-file requirements.lock
 
 bench: $(READY)
-	$(BIN)/python -m pytest tests/benchmarks --benchmarks
+	$(BIN)/python tests/benchmarks/repository.py
 
 clean:
 	rm -rf $(VENV) .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
