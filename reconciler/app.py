@@ -137,7 +137,9 @@ class App:
 
     def complaints(self) -> tuple[str, ...]:
         """What is wrong with the policies that were read last, as a person reads it."""
-        return tuple(c.render() for c in self._parsed.errors) if self._parsed else ()
+        errors = self._parsed.errors if self._parsed else ()
+        folder = self.settings.policies
+        return tuple(replace(c, path=(folder / c.path).as_posix()).render() for c in errors)
 
     def clock(self) -> Clock:
         """The clock of the settings."""

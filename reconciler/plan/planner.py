@@ -8,7 +8,7 @@ from typing import assert_never
 from reconciler.model.machine import DiskFormat, NaturalKey, VirtualMachine
 from reconciler.model.names import GroupName, PlanId, PoolName
 from reconciler.model.observed import Observed, RecoveryRequest
-from reconciler.model.protection import Cause, CauseKind, Replica, ReplicaState
+from reconciler.model.protection import Cause, CauseKind, DataSource, Replica, ReplicaState
 from reconciler.plan.actions import (
     Action,
     CreateReplica,
@@ -184,20 +184,32 @@ def _gone(
         replica = observed.replicas.get(source.id)
         if replica is None or replica.head is None or observed.is_silent(source.host):
             continue
-        if source.key not in reported:
+        if source.key in reported:
+            if source.key not in claimed and not occasion.has_hole:
+                yield Finding(
+                    "machine.not_claimed",
+                    source.machine_name,
+                    "no group claims this machine any more; no new recovery points are made",
+                    "its recovery points are kept; put it back into a group to go on",
+                )
+        elif source.host in observed.inventory.reports:
             yield Finding(
                 "machine.not_reported",
                 source.machine_name,
                 f"no host reports this machine any more; it was last seen on {source.host}",
                 "its recovery points are kept; recover it, or remove it from the policy",
             )
-        elif source.key not in claimed and not occasion.has_hole:
-            yield Finding(
-                "machine.not_claimed",
-                source.machine_name,
-                "no group claims this machine any more; no new recovery points are made",
-                "its recovery points are kept; put it back into a group to go on",
-            )
+        elif not occasion.has_hole:
+            yield _host_not_declared(source)
+
+
+def _host_not_declared(source: DataSource) -> Finding:
+    return Finding(
+        "machine.host_not_declared",
+        source.machine_name,
+        f"no policy describes its host {source.host} any more, so nobody asked for it",
+        "its recovery points are kept; put the HyperVHost back, or name the machine's new host",
+    )
 
 
 def _not_protected(machine: VirtualMachine) -> Iterator[Finding]:

@@ -11,8 +11,10 @@ import pytest
 from reconciler.model.machine import (
     Checkpoint,
     ControllerSlot,
+    DiskFormat,
     PassThroughDisk,
     ReferencePoint,
+    VirtualDisk,
     VirtualMachine,
 )
 from reconciler.model.names import (
@@ -41,10 +43,13 @@ GOLDEN = Path(__file__).parent / "plan"
 DAY = timedelta(days=1)
 CODES = {
     "blocked.claimed_twice",
+    "blocked.disk_format",
+    "blocked.machine",
     "blocked.seen_twice",
     "disk.pass_through",
     "group.empty",
     "host.unreachable",
+    "job.running",
     "machine.not_claimed",
     "machine.not_reported",
     "replica.inconsistent",
@@ -54,6 +59,7 @@ CODES = {
 @pytest.fixture
 def observed(
     make_vm: Callable[..., VirtualMachine],
+    make_disk: Callable[..., VirtualDisk],
     make_observed: Callable[..., Observed],
     with_replica: Callable[..., Observed],
     noon: datetime,
@@ -67,11 +73,15 @@ def observed(
         make_vm("new", guest_os="Debian 12", pass_through=(physical,)),
         make_vm("odd", state="Off"),
         make_vm("shared"),
+        make_vm("broken", faults=("the disk at SCSI 0:0 has no virtual disk id",)),
+        make_vm("old", disks=(make_disk(file_format=DiskFormat.VHD),)),
+        make_vm("busy"),
         make_vm("moving"),
         make_vm("moving", "hv2"),
         make_vm("unclaimed", "hv2"),
         checkpoints=[Checkpoint(CheckpointId("checkpoint-7"), erp.id, ours, noon, ())],
         reference_points=[ReferencePoint(ReferencePointId("reference-old"), erp.id, ())],
+        running={DataSourceId("source-busy"): JobId("job-8")},
         unfinished=(UnfinishedJob(JobId("job-7"), DataSourceId("source-erp"), noon),),
         superseded={ReferencePointId("reference-old"): DataSourceId("source-erp")},
         recoveries=(
@@ -83,7 +93,7 @@ def observed(
             ),
         ),
     )
-    for name in ("erp", "gone", "unclaimed"):
+    for name in ("busy", "erp", "gone", "unclaimed"):
         world = with_replica(world, make_vm(name), noon - DAY)
     return with_replica(world, make_vm("odd"), noon - DAY, ReplicaState.INCONSISTENT)
 
@@ -96,7 +106,7 @@ def plan(
     noon: datetime,
 ) -> Plan:
     """Three plans in one: a host that is silent hides that a group is empty."""
-    names = ("erp", "moving", "new", "odd", "shared")
+    names = ("broken", "busy", "erp", "moving", "new", "odd", "old", "shared")
     wanted = PolicySet(
         (
             make_group("finance", members=[{"name": name} for name in names]),

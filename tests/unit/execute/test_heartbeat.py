@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import structlog
 
+from reconciler.errors import CatalogueError
 from reconciler.execute import heartbeat as module
 from reconciler.execute.heartbeat import heartbeat
 from reconciler.execute.meter import Meter
@@ -35,8 +36,7 @@ class Told:
     came: Event = field(default_factory=Event)
 
     def __call__(self, _: object, name: str, line: MutableMapping[str, Any]) -> str:
-        del name
-        self.lines.append(dict(line))
+        self.lines.append({"level": name, **line})
         self.came.set()
         raise structlog.DropEvent
 
@@ -148,6 +148,56 @@ def test_nothing_is_told_before_it_is_known_what_there_is_to_do(
     with heartbeat(tools(lease_clock), job, Meter(), tell_every_s=0.001):
         assert beaten.wait(PATIENCE_S)
     assert told.lines == []
+
+
+def test_a_catalogue_that_cannot_be_written_for_once_does_not_stop_the_heart(
+    tools: Callable[[Callable[[], datetime]], Tools],
+    catalogue: Catalogue,
+    job: Job,
+    told: Told,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "BEAT_EVERY_S", 0.001)
+    beats: list[int] = []
+    thrice = Event()
+
+    def lease_clock() -> datetime:
+        beats.append(1)
+        if len(beats) == 1:
+            raise CatalogueError("it is locked", hint="wait")
+        if len(beats) > 2:  # the second beat is in the catalogue once the third begins
+            thrice.set()
+        return LATER
+
+    meter = Meter()
+    with heartbeat(tools(lease_clock), job, meter, tell_every_s=PATIENCE_S):
+        assert thrice.wait(PATIENCE_S)
+
+    assert catalogue.jobs.get(job.id).beat_at == LATER
+    assert not meter.is_lease_lost
+    (line,) = told.lines
+    assert (line["event"], line["level"]) == ("job.unconfirmed", "warning")
+    assert (line["reason"], line["hint"]) == ("it is locked", "wait")
+
+
+def test_a_worker_whose_job_was_taken_over_is_told_to_stop(
+    tools: Callable[[Callable[[], datetime]], Tools],
+    catalogue: Catalogue,
+    job: Job,
+    told: Told,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "BEAT_EVERY_S", 0.001)
+    taken = catalogue.jobs.take_over(job, "heir", NOON)
+    assert taken is not None
+
+    meter = Meter()
+    with heartbeat(tools(lambda: LATER), job, meter, tell_every_s=PATIENCE_S):
+        assert told.came.wait(PATIENCE_S)
+
+    assert meter.is_lease_lost
+    assert told.lines[0]["level"] == "error"
+    assert catalogue.jobs.get(job.id).beat_at == NOON
 
 
 @pytest.mark.parametrize("error", [None, KeyError(), KeyboardInterrupt()])

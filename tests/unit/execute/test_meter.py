@@ -2,6 +2,7 @@
 
 import pytest
 
+from reconciler.errors import JobStoppedError
 from reconciler.execute.meter import Meter
 
 
@@ -46,3 +47,26 @@ def test_totals_that_are_counted_from_zero_go_on_from_what_was_done() -> None:
     second_disk = meter.running_total()
     second_disk(30)
     assert meter.bytes_done == 200
+
+
+def test_a_job_that_is_asked_to_stop_stops_at_its_next_piece() -> None:
+    meter = Meter()
+    set_total = meter.running_total()
+    meter.require_going()
+    meter.stop("the process is ending")
+    meter.stop("too late to be a reason")
+
+    for go_on in (meter.require_going, lambda: meter.add(5), lambda: set_total(7)):
+        with pytest.raises(JobStoppedError, match=r"^the job was stopped: the process is ending$"):
+            go_on()
+    assert meter.bytes_done == 7
+    assert not meter.is_lease_lost
+
+
+def test_a_job_that_another_process_took_over_stops() -> None:
+    meter = Meter()
+    meter.lose_lease()
+
+    assert meter.is_lease_lost
+    with pytest.raises(JobStoppedError, match="another process took the job over"):
+        meter.require_going()

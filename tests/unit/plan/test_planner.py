@@ -9,6 +9,7 @@ import pytest
 from reconciler.model.machine import (
     Checkpoint,
     ControllerSlot,
+    DiskFormat,
     Inventory,
     PassThroughDisk,
     VirtualDisk,
@@ -171,7 +172,11 @@ def test_a_machine_with_a_job_at_work_waits(make: Make) -> None:
     observed = make.replica(make.observed(*machines), machines[0], NOON - 9 * DAY)
     observed = replace(observed, running={ERP: JobId("job-1")})
 
-    assert kinds(make.plan(observed)) == [(CreateReplica, "crm")]
+    plan = make.plan(observed)
+    assert kinds(plan) == [(CreateReplica, "crm")]
+    assert codes(plan) == [("job.running", "erp")]
+    assert "job-1" in plan.findings[0].message
+    assert plan.findings[0].severity is Severity.INFO
 
 
 def test_leftovers_come_first_and_in_the_order_of_hosts(make: Make) -> None:
@@ -232,6 +237,25 @@ def test_a_machine_that_no_host_reports_is_told_and_kept(make: Make) -> None:
     assert "last seen on hv1" in plan.findings[0].message
 
 
+def test_a_machine_whose_host_no_policy_describes_was_not_looked_for(make: Make) -> None:
+    observed = make.replica(
+        make.observed(make.vm("here")), replace(make.vm("erp"), host=HostName("hv9"))
+    )
+    plan = make.plan(observed)
+
+    assert codes(plan) == [("machine.host_not_declared", "erp")]
+    assert "hv9" in plan.findings[0].message
+
+
+def test_a_machine_that_moved_to_another_host_is_where_it_is(make: Make) -> None:
+    before = make.vm("erp")
+    observed = make.replica(make.observed(replace(before, host=HostName("hv2"))), before)
+    plan = make.plan(observed)
+
+    assert "machine.host_not_declared" not in [code for code, _ in codes(plan)]
+    assert "machine.not_reported" not in [code for code, _ in codes(plan)]
+
+
 def test_a_machine_that_no_group_claims_any_more_is_told(make: Make) -> None:
     observed = make.replica(make.observed(make.vm(), make.vm("crm")), make.vm())
     plan = make.plan(observed, make.group(members=[{"name": "crm"}]))
@@ -253,6 +277,49 @@ def test_a_physical_disk_is_told_and_the_rest_is_backed_up(make: Make) -> None:
     assert kinds(plan) == [(CreateReplica, "erp")]
     assert codes(plan) == [("disk.pass_through", "erp")]
     assert plan.findings[0].message.startswith("the disk at SCSI 0:3 is physical disk 7: ")
+
+
+def test_a_machine_with_a_fault_is_not_backed_up_and_every_fault_is_told(make: Make) -> None:
+    odd = make.vm(faults=("the disk at SCSI 0:1 has no virtual disk id", "it is odd"))
+    plan = make.plan(make.observed(odd, make.vm("crm")))
+
+    assert kinds(plan) == [(CreateReplica, "crm")]
+    assert codes(plan) == [("blocked.machine", "erp")] * 2
+    assert plan.findings[0].message == (
+        "it is not backed up: the disk at SCSI 0:1 has no virtual disk id"
+    )
+    assert {finding.severity for finding in plan.findings} == {Severity.ERROR}
+
+
+def test_a_machine_with_a_vhd_file_is_not_backed_up_and_the_way_out_is_told(
+    make: Make, make_disk: Callable[..., VirtualDisk]
+) -> None:
+    old = make_disk(1, file_format=DiskFormat.VHD)
+    plan = make.plan(make.observed(make.vm(disks=(make_disk(0), old))))
+
+    assert plan.actions == ()
+    assert codes(plan) == [("blocked.disk_format", "erp")]
+    assert "SCSI 0:1 is a VHD file" in plan.findings[0].message
+    assert "Convert-VHD" in plan.findings[0].hint
+
+
+def test_what_a_dead_job_left_of_a_machine_with_a_fault_is_cleaned(make: Make) -> None:
+    odd = make.vm(faults=("it is odd",))
+    dead = (UnfinishedJob(JobId("job-1"), ERP, NOON),)
+    plan = make.plan(make.replica(make.observed(odd, unfinished=dead), odd))
+
+    assert kinds(plan) == [(RemoveLeftovers, "erp")]
+
+
+def test_a_machine_without_tracking_is_not_synchronized_between_its_times(make: Make) -> None:
+    group = make.group(synchronization="1h")
+    captured_at = NOON - timedelta(hours=2)
+    due = [
+        bool(make.plan(make.replica(observed, make.vm(), captured_at), group).actions)
+        for observed in (make.observed(make.vm()), make.observed(make.vm(), os_build=9600))
+    ]
+
+    assert due == [True, False]
 
 
 @pytest.mark.parametrize("hosts", [("hv1",), ("hv1", "hv2")])

@@ -13,6 +13,7 @@ from reconciler.adapters.hyperv.session import AgentFailure
 from reconciler.agent_contract import AgentFunction, pack_ranges
 from reconciler.errors import (
     CheckpointFailedError,
+    DiskNotSupportedError,
     HostRefusedError,
     MachineBusyError,
     TrackingLostError,
@@ -224,6 +225,31 @@ def test_a_checkpoint_that_was_made_and_is_not_there_is_refused(
         session.take_checkpoint(VM, Consistency.CRASH, "name", REQUEST)
 
 
+def test_a_checkpoint_with_a_disk_that_cannot_be_read_is_told_apart(
+    agent: Agent, session: HostSession
+) -> None:
+    odd = {
+        "ControllerType": "SCSI",
+        "ControllerNumber": 0,
+        "ControllerLocation": 1,
+        "Path": "",
+        "DiskNumber": None,
+        "DiskIdentifier": "",
+        "VhdFormat": "VHDX",
+        "VhdType": "Dynamic",
+        "Size": 0,
+        "FileSize": 0,
+        "BlockSize": 0,
+        "LogicalSectorSize": 512,
+        "PhysicalSectorSize": 512,
+    }
+    agent.give(contract.GET_CHECKPOINT, checkpoint() | {"HardDrives": [odd]})
+    with pytest.raises(DiskNotSupportedError) as refused:
+        session.take_checkpoint(VM, Consistency.CRASH, "name", REQUEST)
+    assert "the disk at SCSI 0:1 has no virtual disk id" in refused.value.message
+    assert len(session.checkpoints()) == 1
+
+
 def test_a_checkpoint_becomes_a_reference_point(agent: Agent, session: HostSession) -> None:
     assert session.convert_to_reference_point(VM, CHECKPOINT, REQUEST).id == REFERENCE
     arguments = {"RequestId": REQUEST, "VMId": VM, "CheckpointId": CHECKPOINT}
@@ -405,6 +431,17 @@ def test_a_piece_that_reaches_farther_than_was_asked_is_refused(
     agent.give(contract.GET_DISK_CHANGE, changes(200 * GIB))
     with pytest.raises(HostRefusedError):
         session.changed_ranges(PATH, "rct:1", 200 * GIB)
+
+
+def test_a_host_may_look_only_one_byte_far_but_not_for_ever(
+    agent: Agent, session: HostSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "MAX_PIECES", 4)
+    agent.give(contract.GET_DISK_CHANGE, changes(1, ByteRange(0, 2)))
+
+    assert session.changed_ranges(PATH, "rct:1", 4) == (ByteRange(0, 2),)
+    with pytest.raises(HostRefusedError, match="ProcessedLength 1 in piece 5"):
+        session.changed_ranges(PATH, "rct:1", 5)
 
 
 def test_as_many_extents_as_are_allowed_are_taken(agent: Agent, session: HostSession) -> None:

@@ -209,6 +209,17 @@ def test_the_number_of_answers_is_bounded(monkeypatch: pytest.MonkeyPatch) -> No
         decoder.checked([HOST] * 3)
 
 
+def test_lists_at_their_bounds_are_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decode, "MAX_ITEMS", 3)
+    decoder = Decoder(HV1, contract.GET_MACHINE)
+    answer = MACHINE | {"OperationalStatus": ["x" * MAX_TEXT] * 3, "HardDrives": [DRIVE] * 3}
+
+    assert decoder.checked([answer]) == [answer]
+    for name in ("OperationalStatus", "HardDrives"):
+        with pytest.raises(HostRefusedError, match=f"{name} is no list of at most 3"):
+            decoder.checked([answer | {name: [None] * 4}])
+
+
 def test_texts_and_numbers_at_their_bounds_are_right() -> None:
     decoder = Decoder(HV1, contract.GET_OPERATION)
     answer = sample(contract.GET_OPERATION.fields) | {
