@@ -40,6 +40,11 @@ def _from_file(path: Path) -> str:
         text = raw.decode("utf-8")
     except FileNotFoundError:
         return ""
+    except UnicodeDecodeError:
+        raise SettingsError(  # without its cause, which would show the bytes of the secret
+            f"the secret file {path} cannot be read: UnicodeDecodeError",
+            hint="check that it is UTF-8 text",
+        ) from None
     except (OSError, ValueError) as error:
         raise SettingsError(
             f"the secret file {path} cannot be read: {error.__class__.__name__}",

@@ -28,9 +28,9 @@ def instant(day: date, at: time, zone: ZoneInfo) -> datetime:
 def latest_slot(group: ProtectionGroup, now: datetime, *, is_tracked: bool = True) -> datetime:
     """The newest time at which the group wants a recovery point of a machine.
 
-    Recovery point times and, where changes are tracked, synchronizations; those are counted from
-    midnight UTC, so that no change of summer time can double or lose one. A machine whose changes
-    have to be found by comparing hashes gets the times only.
+    Recovery point times and, where changes are tracked, synchronizations. Those are counted from
+    the beginning of 1970 in UTC, so that no change of summer time can double or lose one. A machine
+    whose changes have to be found by comparing hashes gets the times only.
     """
     zone = group.time_zone
     today = now.astimezone(zone).date()

@@ -85,11 +85,11 @@ def _seen_twice(seen: list[VirtualMachine]) -> Finding | None:
 def _claimed_twice(groups: list[ProtectionGroup], machine: VirtualMachine) -> Finding | None:
     if len(groups) == 1:
         return None
-    names = " and ".join(sorted(g.name for g in groups))
+    names = ", ".join(sorted(g.name for g in groups))
     return Finding(
         "blocked.claimed_twice",
         machine.name,
-        f"the groups {names} both claim this machine",
+        f"it is claimed by more than one group: {names}",
         "narrow the members of one of them; until then it is not backed up",
         Severity.ERROR,
     )

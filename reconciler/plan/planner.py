@@ -192,6 +192,8 @@ def _gone(
                     "no group claims this machine any more; no new recovery points are made",
                     "its recovery points are kept; put it back into a group to go on",
                 )
+        elif observed.inventory.silent:
+            continue  # it may have moved to a host that says nothing: unknown, not gone
         elif source.host in observed.inventory.reports:
             yield Finding(
                 "machine.not_reported",

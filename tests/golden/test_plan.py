@@ -50,6 +50,7 @@ CODES = {
     "group.empty",
     "host.unreachable",
     "job.running",
+    "machine.host_not_declared",
     "machine.not_claimed",
     "machine.not_reported",
     "replica.inconsistent",
@@ -95,6 +96,7 @@ def observed(
     )
     for name in ("busy", "erp", "gone", "unclaimed"):
         world = with_replica(world, make_vm(name), noon - DAY)
+    world = with_replica(world, make_vm("stray", "hv9"), noon - DAY)
     return with_replica(world, make_vm("odd"), noon - DAY, ReplicaState.INCONSISTENT)
 
 

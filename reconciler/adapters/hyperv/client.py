@@ -102,7 +102,7 @@ class HyperVHost:
             ElementName=name,
         )
         for checkpoint in self.checkpoints((vm_id,)):
-            if checkpoint.id == ended["CheckpointId"]:
+            if checkpoint.id == str(ended["CheckpointId"]).lower():
                 return self._usable(checkpoint)
         raise broken_contract(self._host, contract.GET_CHECKPOINT.name, "the new one is missing")
 

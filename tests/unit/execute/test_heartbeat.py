@@ -176,7 +176,7 @@ def test_a_catalogue_that_cannot_be_written_for_once_does_not_stop_the_heart(
     assert catalogue.jobs.get(job.id).beat_at == LATER
     assert not meter.is_lease_lost
     (line,) = told.lines
-    assert (line["event"], line["level"]) == ("job.unconfirmed", "warning")
+    assert (line["event"], line["level"]) == ("job.not_confirmed", "warning")
     assert (line["reason"], line["hint"]) == ("it is locked", "wait")
 
 

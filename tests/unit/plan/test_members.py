@@ -53,7 +53,7 @@ def test_a_machine_that_two_groups_claim_belongs_to_neither(
     assert names(found) == [("finance", "crm")]
     assert codes(found) == [("blocked.claimed_twice", "erp")]
     (finding,) = found.findings
-    assert finding.message == "the groups finance and sales both claim this machine"
+    assert finding.message == "it is claimed by more than one group: finance, sales"
     assert finding.severity is Severity.ERROR
 
 
