@@ -74,7 +74,7 @@ def _hint(reason: str) -> str:
     if "full" in reason or "disk I/O" in reason:
         return "make room on the file's disk and check its health, then try again"
     if "not a database" in reason or "malformed" in reason:
-        return "move the file away and rebuild the catalogue from the repository"
+        return "restore it from a copy; the repository still holds every recovery point"
     return "check that the folder exists and that this account may write there"
 
 

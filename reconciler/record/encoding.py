@@ -125,5 +125,5 @@ def outcome(text: str) -> JobOutcome:
 def _damaged(what: str) -> CatalogueError:
     return CatalogueError(
         f"{what} in the catalogue is damaged",
-        hint="restore the catalogue from its copy, or rebuild it from the repository",
+        hint="restore it from a copy; the repository still holds every recovery point",
     )

@@ -194,7 +194,8 @@ def _one(connection: Connection, job_id: JobId) -> Job:
     row = connection.execute(select(job).where(job.c.id == job_id)).first()
     if row is None:
         raise CatalogueError(
-            f"the catalogue knows no job {job_id}", hint="list the latest: reconciler catalogue"
+            f"the catalogue knows no job {job_id}",
+            hint="it may be old and forgotten; see the log of its pass",
         )
     return _job(row)
 

@@ -72,7 +72,7 @@ class Lead:
             other = _read(file) or "another process"
             raise CatalogueLockedError(
                 f"another reconciler leads this catalogue: {other}",
-                hint="ask it for what you need: reconciler request; or stop it first",
+                hint="wait for it to end, or stop it; a recovery needs not wait",
                 holder=str(other),
             )
         text = {"pid": leader.pid, "host": leader.host, "since": leader.since}

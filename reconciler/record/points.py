@@ -132,7 +132,7 @@ def own(connection: Connection, source: DataSourceId, made: ReferencePointId) ->
     elif owner != source:
         raise CatalogueError(
             f"reference point {made} of {source} is one of {owner} here",
-            hint="two machines with one id? see: reconciler hosts",
+            hint="look for two machines with one id: reconciler show",
         )
 
 

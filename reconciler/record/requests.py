@@ -100,7 +100,7 @@ def _one(connection: Connection, request_id: str) -> Request:
     if row is None:
         raise CatalogueError(
             f"the catalogue knows no request {request_id}",
-            hint="see what was asked for: reconciler catalogue",
+            hint="ask again; it may have been answered and forgotten",
         )
     return _request(row)
 

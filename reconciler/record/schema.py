@@ -54,7 +54,7 @@ def _upgrade(connection: Connection, migrations: Mapping[int, Migration]) -> Non
         if step not in migrations:
             raise CatalogueError(
                 f"no way leads from schema {step} to {step + 1}",
-                hint="upgrade with an older version first, or rebuild from the repository",
+                hint="upgrade with an older version first",
             )
         migrations[step](connection)
     if version != tables.SCHEMA_VERSION:
@@ -70,7 +70,7 @@ def _version(connection: Connection) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise CatalogueError(
             f"the catalogue's schema version is {text!r}",
-            hint="restore the catalogue from its copy, or rebuild it from the repository",
+            hint="restore it from a copy; the repository still holds every recovery point",
         )
     return int(text)
 
@@ -80,6 +80,6 @@ def _meta(connection: Connection, key: str) -> str:
     if value is None:
         raise CatalogueError(
             f"the catalogue has no {key}",
-            hint="restore the catalogue from its copy, or rebuild it from the repository",
+            hint="restore it from a copy; the repository still holds every recovery point",
         )
     return value

@@ -99,7 +99,7 @@ def _one(connection: Connection, volume_id: VolumeId) -> Volume:
     if row is None:
         raise CatalogueError(
             f"the catalogue knows no volume {volume_id}",
-            hint="see the volumes of storage.yaml: reconciler catalogue",
+            hint="compare the volumes of the storage policies",
         )
     return _volume(row)
 

@@ -60,3 +60,11 @@ def test_help_imports_neither_models_nor_machinery() -> None:
 
     assert done.stderr.strip() == "[]"
     assert all(name in done.stdout for name in COMMANDS)
+
+
+def test_hints_name_only_commands_that_exist() -> None:
+    code = "\n".join(path.read_text(encoding="utf-8") for path in ROOT.glob("reconciler/**/*.py"))
+    named = set(re.findall(r"(?:: |`)reconciler ([a-z][a-z-]+)", code))
+
+    assert named
+    assert named - set(COMMANDS) == set()

@@ -181,7 +181,7 @@ def test_a_file_that_is_no_database_is_refused_and_kept(path: Path) -> None:
     with pytest.raises(CatalogueError, match="not a database") as caught:
         Catalogue.open(path)
 
-    assert "rebuild" in caught.value.hint
+    assert "from a copy" in caught.value.hint
     assert path.read_bytes() == b"no database at all" * 100
 
 

@@ -28,7 +28,7 @@ def test_a_second_one_is_told_who_leads(tmp_path: Path, now: datetime) -> None:
     message = caught.value.message
     assert f"process {os.getpid()} on " in message
     assert "since 2026-03-01T12:00:00+00:00" in message
-    assert "reconciler request" in caught.value.hint
+    assert "stop it" in caught.value.hint
 
 
 def test_the_lead_can_be_taken_again_after_its_release(tmp_path: Path, now: datetime) -> None:
