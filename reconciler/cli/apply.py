@@ -71,7 +71,7 @@ def _require_same(plan: Plan, reviewed: Path) -> None:
     try:
         with reviewed.open("rb") as file:
             expected = json.loads(file.read(MAX_PLAN_BYTES))["digest"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise PlanChangedError(
             f"{reviewed} is no plan", hint="make one: reconciler plan --out FILE"
         ) from error

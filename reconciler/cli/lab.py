@@ -1,6 +1,7 @@
 """`reconciler lab`: Hyper-V hosts without Windows."""
 
 import json
+import math
 from pathlib import Path
 
 import click
@@ -87,11 +88,16 @@ def shadow(folder: Path, target: Path) -> None:
 
 @command.command("clock")
 @_folder
-@click.option("--advance", metavar="MINUTES", type=float, help="Move the lab's time; may be < 0.")
+@click.option(
+    "--advance",
+    metavar="MINUTES",
+    type=click.FloatRange(-5_000_000, 5_000_000),
+    help="Move the lab's time; may be < 0.",
+)
 def clock(folder: Path, advance: float | None) -> None:
     """Show the lab's time, or move it."""
     lab_clock = LabClock(folder)
-    if advance is not None:
+    if advance is not None and math.isfinite(advance):
         lab_clock.advance(advance * 60)
     click.echo(f"{lab_clock():%Y-%m-%d %H:%M:%S} UTC")
 

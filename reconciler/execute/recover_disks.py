@@ -89,12 +89,17 @@ def empty_folder(folder: Path) -> Iterator[list[Path]]:
 
     When the recovery fails, what was written is removed again, and nothing else.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    try:
+        is_ours = not folder.exists()
+        is_taken = not is_ours and (not folder.is_dir() or any(folder.iterdir()))
+    except OSError as error:
+        raise _target_error(folder, error) from error
+    if is_taken:
         raise TargetExistsError(
             f"the target {folder} is not an empty folder",
-            hint="name a folder that does not exist yet, or an empty one",
+            hint="name a folder that does not exist yet, or an empty one; what an interrupted "
+            "recovery left there ends in .partial and may be deleted",
         )
-    is_ours = not folder.exists()
     written: list[Path] = []
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -30,7 +30,8 @@ def newest_at(points: Sequence[RecoveryPoint], at: datetime | None, machine: str
     Raises:
         ItemNotFoundError: There is none that old.
     """
-    fitting = [p for p in points if at is None or p.captured_at <= at]
+    # times are shown in whole seconds, and what is shown must find its point
+    fitting = [p for p in points if at is None or p.captured_at.replace(microsecond=0) <= at]
     if fitting:
         return max(fitting, key=lambda p: p.captured_at)
     if not points:
@@ -40,5 +41,5 @@ def newest_at(points: Sequence[RecoveryPoint], at: datetime | None, machine: str
     oldest = min(p.captured_at for p in points)
     raise ItemNotFoundError(
         f"{machine} has no recovery point at or before {at:%Y-%m-%d %H:%M:%S} UTC",
-        hint=f"the oldest is of {oldest:%Y-%m-%d %H:%M:%S} UTC; see all: reconciler show",
+        hint=f"the oldest is of {oldest:%Y-%m-%dT%H:%M:%S}+00:00; see all: reconciler show",
     )

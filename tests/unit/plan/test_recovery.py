@@ -47,6 +47,12 @@ def test_the_newest_at_or_before_the_time_is_meant(
     assert newest_at(points, noon + timedelta(minutes=minutes), "erp").id == expected
 
 
+def test_the_second_that_is_shown_finds_its_point(noon: datetime) -> None:
+    points = [point("shown as noon", noon + timedelta(microseconds=999_999))]
+
+    assert newest_at(points, noon, "erp").id == "shown as noon"
+
+
 def test_a_time_before_all_points_is_refused_with_the_oldest(
     points: list[RecoveryPoint], noon: datetime
 ) -> None:
@@ -55,7 +61,7 @@ def test_a_time_before_all_points_is_refused_with_the_oldest(
     assert refused.value.message == (
         "erp has no recovery point at or before 2026-11-24 10:00:00 UTC"
     )
-    assert "2026-11-24 11:00:00 UTC" in refused.value.hint
+    assert "2026-11-24T11:00:00+00:00" in refused.value.hint
 
 
 def test_a_machine_without_points_says_so(noon: datetime) -> None:
