@@ -10,13 +10,12 @@ from pathlib import Path
 from threading import Lock
 from zoneinfo import ZoneInfo
 
+from reconciler.adapters.hyperv.timeouts import USUAL, HostTimeouts
 from reconciler.adapters.policy_folder import read_policies
-from reconciler.adapters.secrets import resolve_secret
 from reconciler.adapters.stores import FolderStore
 from reconciler.adapters.volume_folder import known_folder, new_folder
 from reconciler.blocks.repository import Repository
 from reconciler.errors import (
-    HostUnreachableError,
     ReconcilerError,
     RepositoryError,
     RepositoryUnavailableError,
@@ -25,15 +24,17 @@ from reconciler.errors import (
 from reconciler.execute.boundaries import Boundary
 from reconciler.execute.workbench import Tools
 from reconciler.lab.clock import LabClock
-from reconciler.logs import Event, get_logger, register_secret
+from reconciler.logs import Event, get_logger
 from reconciler.loop import Reconciler
 from reconciler.model.names import HostName, PoolName, VolumeId
-from reconciler.policy.hosts import HyperVHost
+from reconciler.observe.inventory import Lookout
 from reconciler.policy.parse import ParsedSet, parse_set
 from reconciler.ports import Clock, HostSession
 from reconciler.record.catalogue import Catalogue
 from reconciler.record.entries import Volume
 from reconciler.record.owner import this_owner
+from reconciler.run import Loop, Pace
+from reconciler.schedule.wakeups import Wakeups
 from reconciler.settings import ClockChoice, Settings
 
 _log = get_logger()
@@ -46,7 +47,9 @@ def system_clock() -> datetime:
 
 @contextmanager
 def open_app(
-    settings: Settings, reached: Callable[[Boundary], None] = lambda _: None
+    settings: Settings,
+    reached: Callable[[Boundary], None] = lambda _: None,
+    timeouts: HostTimeouts = USUAL,
 ) -> Iterator["App"]:
     """Open the catalogue and join everything to it.
 
@@ -61,7 +64,7 @@ def open_app(
             hint="name another one with --state, or give this account the right to write there",
         ) from error
     with Catalogue.open(settings.catalogue) as catalogue:
-        yield App(settings, catalogue, reached)
+        yield App(settings, catalogue, reached, timeouts)
 
 
 @dataclass
@@ -71,9 +74,11 @@ class App:
     settings: Settings
     catalogue: Catalogue
     reached: Callable[[Boundary], None]
+    timeouts: HostTimeouts = USUAL
     _parsed: ParsedSet | None = None
     _files: dict[str, bytes] = field(default_factory=dict)
-    _repositories: dict[VolumeId, Repository] = field(default_factory=dict)
+    _kept: dict[str, bytes] = field(default_factory=dict)
+    _repositories: dict[tuple[VolumeId, str], Repository] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
     def reconciler(self) -> Reconciler:
@@ -94,26 +99,38 @@ class App:
             self.policies,
             self.zone_of,
             tools,
+            Lookout(self.open_host),
             self.settings.clock.value,
             self.settings.progress_every_s,
         )
 
+    def loop(self, wakeups: Wakeups, pace: Pace) -> Loop:
+        """The loop that `reconciler run` is; whoever calls holds the lead."""
+        trusts_clock = self.settings.clock is ClockChoice.SYSTEM
+        return Loop(self.reconciler(), self.keep_policies, wakeups, pace, trusts_clock)
+
     def policies(self) -> ParsedSet:
-        """The policies in force: the folder's files, the last good version of a broken one."""
-        parsed = self._read()
-        self._require_loopback(parsed)
-        for error in parsed.errors:
-            _log.error(Event.POLICIES_REJECTED, file=error.path, reason=error.text)
-        policies = parsed.policies
-        _log.info(Event.POLICIES_LOADED, policy_digest=policies.digest, commit=policies.commit)
-        return parsed
+        """The policies in force: the folder's files, the last good version of a broken one.
+
+        Files that are what they were are not parsed again.
+        """
+        return self._read()
 
     def _read(self) -> ParsedSet:
         found = read_policies(self.settings.policies)
         kept = {file.path: file.content for file in self.catalogue.policy_files()}
+        before = self._parsed
+        is_same = (found.files, kept) == (self._files, self._kept)
+        if before is not None and is_same and found.commit == before.policies.commit:
+            return before
         parsed = parse_set(found.files, kept)
         parsed = replace(parsed, policies=replace(parsed.policies, commit=found.commit))
-        self._parsed, self._files = parsed, found.files
+        self._require_loopback(parsed)
+        self._parsed, self._files, self._kept = parsed, found.files, kept
+        for error in parsed.errors:
+            _log.error(Event.POLICIES_REJECTED, file=error.path, reason=error.text)
+        policies = parsed.policies
+        _log.info(Event.POLICIES_LOADED, policy_digest=policies.digest, commit=policies.commit)
         return parsed
 
     def zone_of(self, group: str) -> ZoneInfo:
@@ -125,14 +142,19 @@ class App:
         return next((g.time_zone for g in groups if g.name == group), ZoneInfo("UTC"))
 
     def keep_policies(self) -> None:
-        """Remember the files that were read last, if all are good: from now on they hold."""
-        if self._parsed is None or self._parsed.errors:
+        """Remember the files that are in force as they are: if one breaks, they stand in for it.
+
+        What stands in for a broken file now goes on to do so: together they are what fits.
+        """
+        parsed = self._parsed
+        if parsed is None:
             return
         kept = {file.path: file.content for file in self.catalogue.policy_files()}
-        for path in kept.keys() - self._files.keys():
+        unsure = {*parsed.broken, *parsed.stand_ins, *parsed.holes}
+        for path in kept.keys() - self._files.keys() - unsure:
             self.catalogue.forget_policy_file(path)
         for path, raw in self._files.items():
-            if kept.get(path) != raw:
+            if path not in unsure and kept.get(path) != raw:
                 self.catalogue.keep_policy_file(path, raw, system_clock())
 
     def complaints(self) -> tuple[str, ...]:
@@ -151,26 +173,14 @@ class App:
         """A session with a host of the policies, for the calling thread.
 
         Raises:
-            SettingsError: The secret of the host cannot be resolved.
+            HostUnreachableError: No policy describes the host any more.
+            SettingsError: A secret, or a file of certificates, is not there.
         """
         # slow to import, and `show` and `recover` need no host
-        from reconciler.adapters.hyperv.calls import AgentCalls  # noqa: PLC0415
-        from reconciler.adapters.hyperv.client import HyperVHost as Client  # noqa: PLC0415
-        from reconciler.adapters.hyperv.session import AgentSession, EndPoint  # noqa: PLC0415
+        from reconciler.sessions import open_host  # noqa: PLC0415
 
-        policy = self._host_policy(name)
-        password = resolve_secret(policy.password) if policy.password else ""
-        register_secret(password)
-        end_point = EndPoint(
-            host=name,
-            address=policy.address,
-            port=policy.wsman_port,
-            use_tls=policy.tls,
-            authentication=policy.authentication,
-            user=policy.user or "",
-            configuration=policy.configuration,
-        )
-        return Client(AgentCalls(name, AgentSession(end_point, password)))
+        policies = (self._parsed or self.policies()).policies
+        return open_host(policies, name, self.timeouts)
 
     def place(self, pool: PoolName) -> VolumeId:
         """The volume of a pool for a new replica: the first one that can be opened."""
@@ -195,9 +205,11 @@ class App:
             RepositoryUnavailableError: The volume is missing, full or read-only.
         """
         with self._lock:
-            if volume not in self._repositories:
-                self._repositories[volume] = self._opened(self._volume(volume))
-            return self._repositories[volume]
+            found = self._volume(volume)
+            place = (volume, found.path)  # a volume that moved is opened where it is now
+            if place not in self._repositories:
+                self._repositories[place] = self._opened(found)
+            return self._repositories[place]
 
     def repository_to_read(self, volume: VolumeId) -> Repository:
         """The repository of a volume, open for reading only.
@@ -240,17 +252,6 @@ class App:
         self.catalogue.grant_writer(volume.id, number)
         return number
 
-    def _host_policy(self, name: HostName) -> HyperVHost:
-        parsed = self._parsed or self.policies()
-        for policy in parsed.policies.hosts:
-            if policy.name == name:
-                return policy
-        raise HostUnreachableError(
-            f"no policy describes the host {name} any more",
-            hint=f"put a HyperVHost named {name} back, or name the machine's new host",
-            host=name,
-        )
-
     def _require_loopback(self, parsed: ParsedSet) -> None:
         """The lab's clock may be moved by hand; points of real machines must not be stamped by it.
 
@@ -259,11 +260,13 @@ class App:
         """
         if self.settings.clock is not ClockChoice.LAB:
             return
-        for host in parsed.policies.hosts:
-            if not _is_loopback(host.address):
+        policies = parsed.policies
+        addresses = {host.name: host.address for host in policies.hosts}
+        addresses |= {server.name: server.address for server in policies.file_servers}
+        for name, address in addresses.items():
+            if not _is_loopback(address):
                 raise SettingsError(
-                    f"the lab's clock was chosen, but the host {host.name} at {host.address} "
-                    "is no lab host",
+                    f"the lab's clock was chosen, but {name} at {address} is no lab's",
                     hint="leave out --clock lab, or RECONCILER_CLOCK",
                 )
 

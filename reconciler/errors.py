@@ -3,9 +3,10 @@
 ReconcilerError
 ├── PolicyError              PolicySyntaxError · UnknownKeyError · PolicyConflictError
 ├── PrerequisiteError        MachineBusyError · HostNotReadyError · DiskNotSupportedError
+│                            ConsistencyRefusedError · CrashConsistencyUncertainError
 ├── PlanRefusedError         PlanChangedError · NotAllowedError
 ├── HostError                HostUnreachableError · HostRefusedError · CheckpointFailedError
-│                            DiskUnreadableError · TrackingLostError
+│                            StateChangeFailedError · DiskUnreadableError · TrackingLostError
 ├── ReplicaInconsistentError
 ├── RepositoryError          RepositoryUnavailableError · RepositoryLockedError
 │                            BlockMissingError · BlockDamagedError
@@ -35,7 +36,8 @@ class ReconcilerError(Exception):
     """An expected failure: it names the thing, the reason and the next step."""
 
     code: ClassVar[str] = "reconciler"
-    retry: ClassVar[Retry] = Retry.OPERATOR
+    retry: Retry = Retry.OPERATOR
+    """Of the class, unless an instance knows better."""
 
     def __init__(self, message: str, *, hint: str, **facts: object) -> None:
         super().__init__(message)
@@ -93,6 +95,24 @@ class DiskNotSupportedError(PrerequisiteError):
     code = "prerequisite.disk_not_supported"
 
 
+class ConsistencyRefusedError(PrerequisiteError):
+    """The machine cannot be captured as its policy wants, and the policy refuses anything less."""
+
+    code = "prerequisite.consistency_refused"
+    retry = Retry.LATER
+
+
+class CrashConsistencyUncertainError(PrerequisiteError):
+    """A replica machine is in a state in which its disks may not even be crash-consistent."""
+
+    code = "prerequisite.crash_consistency_uncertain"
+    retry = Retry.LATER
+
+    def __init__(self, message: str, *, hint: str, retry: Retry, **facts: object) -> None:
+        super().__init__(message, hint=hint, **facts)
+        self.retry = retry
+
+
 class PlanRefusedError(ReconcilerError):
     """The plan must not be carried out."""
 
@@ -135,6 +155,12 @@ class CheckpointFailedError(HostError):
     """The operation on a checkpoint or reference point ended without success."""
 
     code = "host.checkpoint_failed"
+
+
+class StateChangeFailedError(HostError):
+    """A machine could not be saved, or could not be resumed."""
+
+    code = "host.state_change_failed"
 
 
 class DiskUnreadableError(HostError):

@@ -86,8 +86,8 @@ class HostSession(DiskFiles, Protocol):
         """All reference points, ours and others'."""
         ...
 
-    def report(self) -> HostReport:
-        """All of the above, in one look."""
+    def report(self, after_event: int = 0) -> HostReport:
+        """All of the above, its cluster, volumes and events after that record, in one look."""
         ...
 
     def take_checkpoint(
@@ -109,6 +109,31 @@ class HostSession(DiskFiles, Protocol):
 
     def converted(self, vm_id: VmId, request_id: RequestId) -> ReferencePoint | None:
         """What an earlier conversion with this request id made; None if the host knows of none."""
+        ...
+
+    def save_machine(self, vm_id: VmId, request_id: RequestId) -> None:
+        """Save a running machine and wait until it is; one that is saved already stays so.
+
+        Raises:
+            MachineBusyError: Another operation of the machine is running.
+            StateChangeFailedError: It could not be saved.
+        """
+        ...
+
+    def resume_machine(self, vm_id: VmId, request_id: RequestId) -> None:
+        """Let a saved machine run on and wait until it does; one that runs already goes on.
+
+        Raises:
+            MachineBusyError: Another operation of the machine is running.
+            StateChangeFailedError: It could not be resumed, and is still saved.
+        """
+        ...
+
+    def await_operation(self, request_id: RequestId) -> bool:
+        """Wait for the end of what was begun with this request id; False if the host knows none.
+
+        For when the answer to its start was lost.
+        """
         ...
 
     def remove_checkpoint(

@@ -5,8 +5,8 @@ values only, so they live as long as the session and may be used under `@given`.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
-from datetime import UTC, datetime
+from dataclasses import fields, replace
+from datetime import UTC, datetime, timedelta
 from uuid import NAMESPACE_DNS, uuid5
 
 import pytest
@@ -23,6 +23,7 @@ from reconciler.model.machine import (
     Inventory,
     NaturalKey,
     ReferencePoint,
+    Replication,
     Role,
     SilentHost,
     VirtualDisk,
@@ -33,6 +34,7 @@ from reconciler.model.names import (
     DiskId,
     GroupName,
     HostName,
+    JobId,
     RctId,
     RecoveryPointId,
     ReferencePointId,
@@ -41,15 +43,25 @@ from reconciler.model.names import (
     VolumeId,
 )
 from reconciler.model.observed import Observed
-from reconciler.model.protection import DataSource, Head, Replica, ReplicaState
+from reconciler.model.protection import (
+    Cause,
+    CauseKind,
+    Consistency,
+    DataSource,
+    Head,
+    RecoveryPoint,
+    Replica,
+    ReplicaState,
+)
 from reconciler.policy.protection_group import ProtectionGroup
 
-pytest_plugins = ["tests.lab_world"]
+pytest_plugins = ["tests.lab_world", "tests.tcp_proxy"]
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 GIB = 1 << 30
 SERVER = ServerId("5e12ae00")
 VSS = IntegrationService("5ced1297-4598-4915-a5fc-ad21bb4d02a4", is_enabled=True, status="Ok")
+REPLICATES = Replication("Replicating", "Normal", NOON, NOON)
 
 
 # A law does not depend on how busy the machine is.
@@ -112,6 +124,7 @@ def make_vm(make_disk: Callable[..., VirtualDisk]) -> Callable[..., VirtualMachi
             guest_os="Windows Server 2022 Standard",
             disks=(make_disk(of=name),),
             integration_services=(VSS,),
+            replication=REPLICATES if role is not Role.PRIMARY else None,
         )
         return replace(machine, **fields)  # type: ignore[arg-type]
 
@@ -160,7 +173,7 @@ def make_observed() -> Callable[..., Observed]:
             here = tuple(m for m in machines if m.host == host)
             ids = {m.id for m in here}
             reports[host] = HostReport(
-                HostFacts(host, os_build, "1.0", 1, NOON),
+                HostFacts(host, os_build, "1.0", 1, NOON, computer_name=host.upper()),
                 here,
                 tuple(c for c in checkpoints if c.vm_id in ids),
                 tuple(r for r in reference_points if r.vm_id in ids),
@@ -178,8 +191,52 @@ def make_observed() -> Callable[..., Observed]:
 
 
 @pytest.fixture(scope="session")
+def with_host() -> Callable[..., Observed]:
+    """The same look, but a host tells something else of itself: fields of its report or facts."""
+
+    def told(observed: Observed, host: str, **told: object) -> Observed:
+        name = HostName(host)
+        reports = observed.inventory.reports
+        report = reports.get(name) or HostReport(
+            HostFacts(name, 20_348, "1.0", 1, NOON, computer_name=host.upper()), (), (), ()
+        )
+        of_facts = {f.name for f in fields(HostFacts)} - {f.name for f in fields(HostReport)}
+        facts = {key: value for key, value in told.items() if key in of_facts}
+        rest = {key: value for key, value in told.items() if key not in of_facts}
+        changed = replace(report, facts=replace(report.facts, **facts), **rest)  # type: ignore[arg-type]
+        inventory = Inventory({**reports, name: changed}, observed.inventory.silent)
+        return replace(observed, inventory=inventory)
+
+    return told
+
+
+@pytest.fixture(scope="session")
+def make_point() -> Callable[..., RecoveryPoint]:
+    """A recovery point of the source `source-NAME`, some days before noon."""
+
+    def make(days: float, name: str = "erp") -> RecoveryPoint:
+        at = NOON - timedelta(days=days)
+        return RecoveryPoint(
+            RecoveryPointId(f"{name} {days:g} days old"),
+            DataSourceId(f"source-{name}"),
+            VolumeId("volume-1"),
+            at,
+            Consistency.APPLICATION,
+            Cause(CauseKind.SLOT, at),
+            JobId("job-0"),
+            bytes_read=1,
+            bytes_stored=1,
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
 def with_replica() -> Callable[..., Observed]:
-    """The same look, but something is recorded of a machine, under the source `source-NAME`."""
+    """The same look, but something is recorded of a machine, under the source `source-NAME`.
+
+    `points` is how many recovery points there are; other fields are those of the replica.
+    """
 
     def recorded(
         observed: Observed,
@@ -188,6 +245,8 @@ def with_replica() -> Callable[..., Observed]:
         state: ReplicaState = ReplicaState.CONSISTENT,
         *,
         is_placed: bool = True,
+        points: int = 1,
+        **fields_of_it: object,
     ) -> Observed:
         source = DataSourceId(f"source-{machine.name}")
         head = Head(
@@ -203,11 +262,14 @@ def with_replica() -> Callable[..., Observed]:
             VolumeId("volume-1") if is_placed else None,
             head if captured_at is not None else None,
             captured_at,
+            captured_at,
         )
+        counts = {source: points} if captured_at is not None else {}
         return replace(
             observed,
             sources={**observed.sources, source: entry},
-            replicas={**observed.replicas, source: replica},
+            replicas={**observed.replicas, source: replace(replica, **fields_of_it)},  # type: ignore[arg-type]
+            point_counts={**observed.point_counts, **counts},
         )
 
     return recorded

@@ -20,9 +20,10 @@ from reconciler.lab.clock import LabClock
 from reconciler.lab.control import ControlClient, client_for_machine
 from reconciler.lab.create import create_lab
 from reconciler.lab.definition import FIN_SQL01, WEB_01, HostDefinition, LabDefinition
+from reconciler.lab.full_lab import CLUSTER_LAB
 from reconciler.model.machine import HostReport
 from reconciler.model.names import HostName
-from reconciler.model.protection import RecoveryPoint
+from reconciler.model.protection import DataSource, RecoveryPoint
 from reconciler.plan.actions import Plan
 from reconciler.settings import ClockChoice, Settings
 
@@ -39,6 +40,19 @@ user: 'LAB\\reconciler'
 password: file:{password}
 ---
 """
+FILE_SERVER_POLICY = """
+schema: reconciler/v1
+kind: FileServer
+name: {name}
+address: 127.0.0.1
+unc_name: {name}
+port: {port}
+user: 'LAB\\reconciler'
+password: file:{password}
+{through}
+---
+"""
+BY_AGENT = "through: agent\nauthentication: ntlm"
 GROUP_POLICY = """
 schema: reconciler/v1
 kind: ProtectionGroup
@@ -75,6 +89,10 @@ class World:
     addresses: Mapping[str, tuple[str, int]]
     state: str = "state"
     env: dict[str, str] = field(default_factory=dict)
+    file_servers: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    """Where their agents are."""
+    is_read_by_agent: bool = False
+    """Disks on file servers are read by their agents, instead of over SMB."""
 
     @property
     def lab(self) -> Path:
@@ -110,14 +128,25 @@ class World:
             HOST_POLICY.format(name=name, port=port, password=password)
             for name, (_, port) in self.addresses.items()
         )
+        hosts += "".join(map(self._file_server_policy, self.file_servers))
         groups = "".join(
             GROUP_POLICY.format(name=f"group-{name}", host=name) for name in self.addresses
         )
         pool = POOL_POLICY.format(path=self.folder / self.state / "volume")
         (self.policies / "all.yaml").write_text(hosts.lstrip() + groups + pool)
 
+    def _file_server_policy(self, name: str) -> str:
+        by_agent, password = self.is_read_by_agent, self.lab / processes.PASSWORD_FILE
+        port = self.file_servers[name][1] if by_agent else self.smb_port(name)
+        through = BY_AGENT if by_agent else ""
+        return FILE_SERVER_POLICY.format(name=name, port=port, password=password, through=through)
+
+    def smb_port(self, name: str) -> int:
+        """The port of a file server's shares; 0 where there is no Samba."""
+        return next(s.smb_port for s in processes.status(self.lab) if s.name == name)
+
     def up(self) -> None:
-        processes.up(self.lab, self.addresses)
+        processes.up(self.lab, {**self.addresses, **self.file_servers})
 
     def advance(self, minutes: float) -> None:
         LabClock(self.lab).advance(minutes * 60)
@@ -143,8 +172,10 @@ class World:
     def apply(self) -> tuple[Plan, list[Result]]:
         with open_app(self.settings) as app:
             reconciler = app.reconciler()
-            plan = reconciler.plan()
-            return plan, list(reconciler.carry_out(plan))
+            look = reconciler.look()
+            app.keep_policies()
+            reconciler.take_note(look)
+            return look.plan, list(reconciler.carry_out(look.plan))
 
     def report(self, host: str) -> HostReport:
         with open_app(self.settings) as app:
@@ -192,6 +223,14 @@ class World:
             "RECONCILER_LAB": str(self.lab),
             "RECONCILER_CLOCK": "lab",
         }
+
+    def differing_of(
+        self, source: DataSource, label: str, point: RecoveryPoint, shadow: Path
+    ) -> list[str]:
+        """As `differing`, of a machine whose name is not unique."""
+        assert point.source == source.id
+        with open_app(self.settings) as app:
+            return _differing(app, label, point, shadow)
 
     def differing(self, machine: str, point: RecoveryPoint, shadow: Path) -> list[str]:
         """Disks of a recovery point that are not what the shadow holds, with the first offset."""
@@ -243,19 +282,29 @@ def _first_difference(
 @pytest.fixture(scope="module")
 def small_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """One host with one machine of one disk."""
-    yield from _world(tmp_path_factory, LabDefinition((HostDefinition("hv2", (WEB_01,)),)))
+    yield from new_world(tmp_path_factory, LabDefinition((HostDefinition("hv2", (WEB_01,)),)))
 
 
 @pytest.fixture(scope="module")
 def two_hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """Two hosts: hv1 with fin-sql01 (two disks), hv2 with web-01."""
     hosts = (HostDefinition("hv1", (FIN_SQL01,)), HostDefinition("hv2", (WEB_01,)))
-    yield from _world(tmp_path_factory, LabDefinition(hosts))
+    yield from new_world(tmp_path_factory, LabDefinition(hosts))
 
 
-def _world(factory: pytest.TempPathFactory, definition: LabDefinition) -> Iterator[World]:
+@pytest.fixture(scope="module")
+def two_nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A cluster of hvc1 with app-01 and app-02, and hvc2 with app-03."""
+    yield from new_world(tmp_path_factory, CLUSTER_LAB)
+
+
+def new_world(factory: pytest.TempPathFactory, definition: LabDefinition) -> Iterator[World]:
     folder = factory.mktemp("world")
-    world = World(folder, {host.name: ("127.0.0.1", free_port()) for host in definition.hosts})
+    world = World(
+        folder,
+        {host.name: ("127.0.0.1", free_port()) for host in definition.hosts},
+        file_servers={name: ("127.0.0.1", free_port()) for name in definition.file_servers},
+    )
     world.lab.mkdir()
     create_lab(world.lab, definition)
     world.up()

@@ -130,7 +130,7 @@ def _traffic() -> int:
 
 def _read() -> int:
     """What the newest points took. Units: bytes."""
-    shown = json.loads(_run("show", "--output", "json", quiet=True))
+    shown = json.loads(_run("show", "--output", "json", quiet=True))["machines"]
     return sum(each["recovery_points"][-1]["bytes_read"] for each in shown)
 
 

@@ -1,1 +1,4 @@
-"""The world: the only importers of pypsrp and watchfiles. Foreign exceptions end at this border."""
+"""The world: the only importers of pypsrp, smbprotocol and watchfiles.
+
+Foreign exceptions end at this border.
+"""

@@ -21,6 +21,7 @@ What holds at any moment, whatever is killed:
 
 Who does what: `repository` opens, `draft` makes a recovery point, `replica` fills it from a
 source, `volume` reads it, `verify` doubts it. Below them `tree` and `manifest` say what a disk is,
+`prune` deletes packs that nobody needs,
 `block_writer` and `pack_reader` move blocks, `pack`, `codec` and `document` are the bytes,
 `index` and `numbers` serve writers, `objects` is the store with our errors.
 

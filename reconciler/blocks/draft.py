@@ -1,6 +1,7 @@
 """A recovery point in the making."""
 
 from contextlib import suppress
+from typing import Self
 
 from reconciler.blocks.block_writer import BlockSink, BlockWriter
 from reconciler.blocks.header import RepositoryHeader
@@ -109,6 +110,22 @@ class Draft:
         self._sink = sink
         self._writer = BlockWriter(sink, header.id, pack_bytes=pack_bytes)
         self._disks: list[DraftDisk] = []
+        self._is_open = True
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it may still be sealed; until then no pack may be deleted that it may use."""
+        return self._is_open
+
+    def drop(self) -> None:
+        """It will not be sealed, or has been; dropping it again changes nothing."""
+        self._is_open = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.drop()
 
     def disk(self, description: DiskDescription, base: DiskManifest | None) -> DraftDisk:
         """Start a disk from a base of this repository, or from zeros; the size may differ."""
@@ -141,8 +158,10 @@ class Draft:
 
         Raises:
             RepositoryError: A recovery point of this id is there already, with other content.
-            ValueError: `flush` has not been called since the last change.
+            ValueError: `flush` has not been called since the last change, or it was dropped.
         """
+        if not self._is_open:
+            raise ValueError("the draft was sealed or dropped before")
         if any(disk.is_dirty for disk in self._disks) or self._writer.is_open:
             raise ValueError("flush the draft before it is sealed")
         manifest = Manifest(
@@ -156,6 +175,7 @@ class Draft:
         # the repository is opened next, so a full disk under it must not look like a failed seal.
         with suppress(OSError, RepositoryError):
             self._sink.save_index()
+        self.drop()
         return manifest
 
     def _create(self, name: str, data: bytes) -> None:

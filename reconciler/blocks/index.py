@@ -8,7 +8,7 @@ a block stored twice.
 
 import os
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from reconciler.blocks.document import Document, from_bytes, to_bytes
-from reconciler.blocks.layout import Addresses
+from reconciler.blocks.layout import SLOT_BITS, Addresses
 from reconciler.errors import RepositoryError, RepositoryUnavailableError
 
 Words = npt.NDArray[np.uint64]
@@ -112,6 +112,16 @@ class BlockIndex:
             merged = new if len(group) == 1 else self._merged(group)
             self._state.runs = (*runs, merged)
 
+    def forget(self, packs: Sequence[int]) -> None:
+        """Drop the entries of packs that are about to be deleted.
+
+        They would be no danger, but hide where the same blocks are stored anew.
+        """
+        gone = np.array(packs, np.uint64)
+        with self._lock:
+            runs = (self._without(run, gone) for run in self._state.runs)
+            self._state.runs = tuple(run for run in runs if len(run))
+
     def save(self, covered: Mapping[int, int]) -> None:
         """Write down what is in memory, so that the next process need not read pack tables."""
         with self._lock:
@@ -129,15 +139,25 @@ class BlockIndex:
             return self._in_file(group)
         return _joined(group)
 
-    def _in_file(self, group: list[Run]) -> Run:
-        """The entries of all runs in one new file."""
-        count = sum(len(run) for run in group)
+    def _without(self, run: Run, gone: Words) -> Run:
+        kept = sum(len(_rest(part, gone)) for part in _slices([run]))
+        if kept == len(run):
+            return run
+        if run.file is None or not kept:
+            return _rest(run, gone)
+        return self._in_file([run], kept, lambda part: _rest(part, gone))
+
+    def _in_file(
+        self, group: list[Run], count: int = 0, reduced: Callable[[Run], Run] = lambda part: part
+    ) -> Run:
+        """The entries of all runs in one new file, or the `count` that `reduced` leaves of them."""
+        count = count or sum(len(run) for run in group)
         name = f"{secrets.token_hex(8)}.run"
         try:
             # Written, not mapped: a full disk is an error here, and would be a crash there.
             with (self._folder / name).open("xb", buffering=0) as file:
                 at = 0
-                for part in _slices(group):
+                for part in map(reduced, _slices(group)):
                     for row, words in enumerate((part.high, part.low, part.addresses)):
                         file.seek(8 * (row * count + at))
                         file.write(words.astype("<u8", copy=False).tobytes())
@@ -224,6 +244,12 @@ def _slices(group: Sequence[Run]) -> Iterator[Run]:
         return _joined([run.between(part * width, upper) for run in group])
 
     return map(joined, range(_PARTS))
+
+
+def _rest(run: Run, gone: Words) -> Run:
+    """The entries that do not point into packs that are gone."""
+    left = ~np.isin(run.addresses >> np.uint64(SLOT_BITS), gone)
+    return Run(run.high[left], run.low[left], run.addresses[left])
 
 
 def _cannot_keep(folder: Path, error: OSError) -> RepositoryUnavailableError:

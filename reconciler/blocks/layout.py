@@ -26,6 +26,7 @@ SHARD_BITS: Final = 10
 """Packs of one folder: a reader that looks for one pack lists 1,024 names, never all."""
 
 HEADER_NAME: Final = "repository.json"
+PACKS: Final = "packs"
 MANIFESTS: Final = "manifests"
 HEADS: Final = "heads"
 WRITERS: Final = "writers"

@@ -42,6 +42,12 @@ class Lru(Generic[Key, Value]):
         with self._lock:
             self._drop(key)
 
+    def clear(self) -> None:
+        """Drop all values."""
+        with self._lock:
+            self._kept.clear()
+            self._bytes = 0
+
     def _drop(self, key: Key) -> None:
         if (found := self._kept.pop(key, None)) is not None:
             self._bytes -= found[1]

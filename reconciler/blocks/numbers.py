@@ -1,6 +1,8 @@
 """Pack numbers: granted to a writer, reserved before use, never used twice."""
 
+from datetime import timedelta
 from threading import Lock
+from time import monotonic
 from typing import Final, Literal
 
 from pydantic import Field
@@ -19,6 +21,9 @@ from reconciler.blocks.layout import (
 from reconciler.blocks.objects import Objects
 from reconciler.errors import RepositoryError, RepositoryLockedError
 
+QUIET: Final = timedelta(days=30)
+"""A writer that has not signed in for so long has no draft open: no job takes a month."""
+_SIGN_IN_S: Final = 3600.0
 _RESERVE: Final = 256
 _MOST_BYTES: Final = 4096
 
@@ -44,6 +49,7 @@ class PackNumbers:
         self._lock = Lock()
         self._reserved = self._next = read_grant(objects, writer).reserved
         self._open: set[int] = set()
+        self._signed_in_at = -_SIGN_IN_S
 
     def take(self) -> int:
         """A number that no pack had before."""
@@ -54,6 +60,15 @@ class PackNumbers:
             self._next += 1
             self._open.add(sequence)
         return pack_number(self.writer, sequence)
+
+    def sign_in(self) -> None:
+        """Put the grant again now and then: its age tells other servers whether this one writes."""
+        with self._lock:
+            if monotonic() - self._signed_in_at < _SIGN_IN_S:
+                return
+            grant = WriterGrant(writer=self.writer, reserved=self._reserved)
+            self._objects.put(writer_name(self.writer), to_bytes(grant))
+            self._signed_in_at = monotonic()
 
     def settled(self, number: int) -> None:
         """Tell that a pack is durable and in the index."""
@@ -76,6 +91,18 @@ class PackNumbers:
         grant = WriterGrant(writer=self.writer, reserved=end)
         self._objects.put(writer_name(self.writer), to_bytes(grant))
         self._reserved = end
+
+
+def others_at_work(objects: Objects, writer: int) -> list[int]:
+    """Other writers that have signed in within QUIET before this one did."""
+    since = objects.modified_at(writer_name(writer)) - QUIET
+    return [
+        other
+        for other in granted_writers(objects)
+        if other != writer
+        and read_grant(objects, other).reserved > FIRST_SEQUENCE
+        and objects.modified_at(writer_name(other)) > since
+    ]
 
 
 def read_grant(objects: Objects, writer: int) -> WriterGrant:

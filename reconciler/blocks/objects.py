@@ -2,6 +2,8 @@
 
 import errno
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import datetime
 from typing import Final, TypeVar
 
 from typing_extensions import Buffer
@@ -76,6 +78,14 @@ class Objects:
         """
         return _translated(name, lambda: self._store.head(name)["size"])
 
+    def modified_at(self, name: str) -> datetime:
+        """When it was written last, by the clock of the store.
+
+        Raises:
+            FileNotFoundError: There is no such object.
+        """
+        return _translated(name, lambda: self._store.head(name)["last_modified"])
+
     def put(self, name: str, data: Buffer) -> None:
         """Write or replace a whole object; durable on return."""
         _translated(name, lambda: self._store.put(name, data, mode="overwrite"), missing_is_us=True)
@@ -93,9 +103,21 @@ class Objects:
 
         Shape: in the order of the store, with the prefix.
         """
+        yield from (name for name, _ in self.sizes(prefix))
+
+    def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
+        """As `names`, with the size of each.
+
+        Units: bytes.
+        """
         listing = _translated(prefix, lambda: iter(self._store.list(prefix)))
         while (chunk := _translated(prefix, lambda: next(listing, None))) is not None:
-            yield from (meta["path"] for meta in chunk)
+            yield from ((meta["path"], meta["size"]) for meta in chunk)
+
+    def delete(self, name: str) -> None:
+        """Remove an object, durably on return; one that is gone already is no error."""
+        with suppress(FileNotFoundError):
+            _translated(name, lambda: self._store.delete(name))
 
 
 def damaged(message: str, **facts: object) -> BlockDamagedError:

@@ -76,6 +76,11 @@ class PackReader:
         reader._damaged = self._damaged
         return reader
 
+    def doubt(self) -> None:
+        """Read everything anew from here on: something was damaged behind our back."""
+        for cache in (self._tables, self._nodes, self._shards):
+            cache.clear()
+
     def data(self, addresses: Sequence[int]) -> dict[int, bytes]:
         """Plain data blocks by their address, each verified by its hash.
 
@@ -139,6 +144,11 @@ class PackReader:
             shard[number] = 0
         self._tables.put(pack_name(number, 0), table, _table_size(table))
 
+    def deleted(self, number: int) -> None:
+        """Tell of a pack that this process has just deleted: its blocks are offered no more."""
+        if (shard := self._shards.get(shard_of(number))) is not None:
+            shard.pop(number, None)
+
     def check_header(self, number: int) -> None:
         """Compare a pack's header with what it must be; reading blocks needs none of it.
 
@@ -168,9 +178,9 @@ class PackReader:
         known = self._shards.get(shard_of(number))
         if known is None:
             known = self.packs(shard_of(number))
-        if number not in known:
+        if (generation := known.get(number)) is None:
             raise FileNotFoundError(pack_name(number, 0))
-        return pack_name(number, known[number])
+        return pack_name(number, generation)
 
     def _hash(self, address: int) -> bytes:
         return self._newest(pack_of(address), lambda name: self._entry(name, address))

@@ -118,6 +118,7 @@ def synchronize_by_hash(
             reading.add(_block_range(disk, block))
         compared += len(held) + len(gone)
         differing += len(changed) + len(gone)
+        on_progress(reading.bytes_read)  # who wants to stop must be heard though nothing differs
     reading.finish()
     return Comparison(compared, differing, reading.bytes_read)
 

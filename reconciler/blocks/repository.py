@@ -1,5 +1,7 @@
 """Content-addressed blocks and sealed recovery points, on any object store."""
 
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from uuid import UUID
 
@@ -17,22 +19,33 @@ from reconciler.blocks.header import (
 from reconciler.blocks.index import BlockIndex
 from reconciler.blocks.layout import (
     MANIFESTS,
+    PACKS,
     address_of,
     checked_id,
+    head_name,
     manifest_name,
     pack_number,
+    parse_pack_name,
     sequence_of,
     shard_of,
 )
 from reconciler.blocks.manifest import MOST_MANIFEST_BYTES, Manifest, parse_manifest
-from reconciler.blocks.numbers import PackNumbers, claim, granted_writers, read_grant
+from reconciler.blocks.numbers import (
+    PackNumbers,
+    claim,
+    granted_writers,
+    others_at_work,
+    read_grant,
+)
 from reconciler.blocks.objects import Objects, damaged
+from reconciler.blocks.open_drafts import OpenDrafts
 from reconciler.blocks.pack_reader import PackReader
 from reconciler.errors import (
     BlockDamagedError,
     BlockMissingError,
     ItemNotFoundError,
     RepositoryError,
+    RepositoryLockedError,
 )
 from reconciler.model.names import DataSourceId, RecoveryPointId
 from reconciler.model.protection import Head
@@ -52,6 +65,7 @@ class Repository:
         self._objects = objects
         self._header = header
         self._sink = sink
+        self._drafts = OpenDrafts()
 
     @classmethod
     def create(
@@ -114,8 +128,21 @@ class Repository:
         return self._header.block_bytes
 
     def draft(self, *, pack_bytes: int = PACK_TARGET_BYTES) -> Draft:
-        """Start a recovery point; nothing of it is seen before it is sealed."""
-        return Draft(self._header, self._writing(), pack_bytes=pack_bytes)
+        """Start a recovery point; nothing of it is seen before it is sealed.
+
+        While it is neither sealed nor dropped, no pack is deleted.
+        """
+        sink = self._writing()
+        sink.numbers.sign_in()
+        return self._drafts.begun(lambda: Draft(self._header, sink, pack_bytes=pack_bytes))
+
+    def without_drafts(self) -> AbstractContextManager[None]:
+        """Keep new drafts waiting.
+
+        Raises:
+            RepositoryLockedError: There are open ones.
+        """
+        return self._drafts.kept_out()
 
     def manifest(self, source: DataSourceId, point: RecoveryPointId) -> Manifest:
         """A sealed recovery point.
@@ -157,6 +184,71 @@ class Repository:
         """Move the head; only to a recovery point that is sealed."""
         self._writing()
         write_head(self._objects, head)
+
+    def remove_head(self, source: DataSourceId) -> None:
+        """Nothing is built on the data source's points any more; repeating it is no error."""
+        self._writing()
+        self._objects.delete(head_name(source))
+
+    def drop(self, source: DataSourceId, points: Sequence[RecoveryPointId]) -> None:
+        """Delete recovery points for good; those that are gone already are no error.
+
+        Raises:
+            RepositoryError: One of them is the head; all were kept.
+        """
+        self._writing()
+        head = self.head(source)
+        if head is not None and head.recovery_point in points:
+            raise RepositoryError(
+                f"recovery point {head.recovery_point} is the head of {source}",
+                hint="the newest point of a replica goes only with all of them",
+            )
+        for point in points:
+            self._objects.delete(manifest_name(source, point))
+
+    def stored_bytes(self) -> int:
+        """What all packs take, of all writers. Units: bytes."""
+        return sum(size for _, size in self._objects.sizes(PACKS))
+
+    def require_alone(self) -> None:
+        """Make sure that no other server may have a draft here, which nobody but it can see.
+
+        Raises:
+            RepositoryLockedError: One has written here within the last month.
+        """
+        numbers = self._writing().numbers
+        numbers.sign_in()
+        if others := others_at_work(self._objects, numbers.writer):
+            raise RepositoryLockedError(
+                f"another server writes to this repository too (writer {others[0]}), "
+                "and may need blocks that nothing refers to now",
+                hint="give each server volumes of its own; packs are deleted a month after the "
+                "other one has written here last",
+            )
+
+    def own_packs(self) -> Mapping[int, Sequence[str]]:
+        """Packs of this writer by their number, as the names of their generations."""
+        writer = self._writing().numbers.writer
+        found: dict[int, list[str]] = {}
+        for name in self._objects.names(f"{PACKS}/{writer:04x}"):
+            if (parsed := parse_pack_name(name)) is not None:
+                found.setdefault(parsed[0], []).append(name)
+        return found
+
+    def delete_packs(self, packs: Mapping[int, Sequence[str]]) -> Iterator[int]:
+        """Delete packs that nothing refers to, and give the number of each once it is gone.
+
+        The index forgets all of them first; what a crash leaves of them is only in nobody's use.
+        """
+        sink = self._writing()
+        if packs:
+            sink.index.forget(sorted(packs))
+            sink.save_index()
+        for number, names in sorted(packs.items()):
+            for name in names:
+                self._objects.delete(name)
+            self.packs.deleted(number)
+            yield number
 
     def refresh_index(self) -> None:
         """Enter the packs that the index lacks: other writers', or all for a new cache.

@@ -1,6 +1,6 @@
 """Does the repository still hold what its manifests name?"""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -36,18 +36,22 @@ class Finding:
 
 
 def verify(
-    repository: Repository, manifests: Iterable[Manifest], *, read_blocks: bool
+    repository: Repository,
+    manifests: Iterable[Manifest],
+    *,
+    read_blocks: bool,
+    require_going: Callable[[], None] = lambda: None,
 ) -> Iterator[Finding]:
     """Look for every block that manifests name, and with `read_blocks` compare it with its hash.
 
     Parts that recovery points share are looked at once, unless something is wrong with them.
     A damaged block that was read is not trusted again by this process, so a comparison by hash
-    that follows copies it anew.
+    that follows copies it anew. `require_going` is called often, and what it raises ends the work.
 
     Raises:
         RepositoryUnavailableError: The storage does not answer; that is no finding.
     """
-    check = _Check(repository, read_blocks=read_blocks)
+    check = _Check(repository, require_going, read_blocks=read_blocks)
     before: Finding | None = None
     for manifest in manifests:
         for disk in manifest.disks:
@@ -66,7 +70,10 @@ def verify(
 class _Check:
     """One run of verify; remembers which nodes and packs are sound."""
 
-    def __init__(self, repository: Repository, *, read_blocks: bool) -> None:
+    def __init__(
+        self, repository: Repository, require_going: Callable[[], None], *, read_blocks: bool
+    ) -> None:
+        self._require_going = require_going
         self._packs = repository.packs.fresh()
         self._read_blocks = read_blocks
         self._sound_nodes: set[int] = set()
@@ -113,6 +120,7 @@ class _Check:
                 yield from self._node(shape, level - 1, offset + entry, child)
             return
         for start in range(0, len(entries), _STEP_BLOCKS):
+            self._require_going()
             step = entries[start : start + _STEP_BLOCKS]
             if self._error(step) is None:
                 continue

@@ -7,22 +7,22 @@ parent is its DataWriteGuid, never its name.
 Source: [MS-VHDX] 2.6.2.6.
 """
 
-import ntpath
-from collections.abc import Iterator, Mapping
-from typing import Final
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from reconciler.blocks.vhdx_chain import DiskChain
-from reconciler.blocks.vhdx_extents import Extent
+from reconciler.blocks.disk_chain import MAX_CHAIN_FILES, DiskChain
+from reconciler.blocks.disk_extents import Extent
+from reconciler.blocks.parent_paths import candidates, path_key
 from reconciler.blocks.vhdx_faults import damaged
 from reconciler.blocks.vhdx_format import NO_GUID
+from reconciler.blocks.vhdx_image import Image
 from reconciler.blocks.vhdx_layout import Layout, read_layout
+from reconciler.blocks.vhdx_pages import PageCache
 from reconciler.errors import DiskUnreadableError, HostRefusedError
+from reconciler.model.machine import DiskFormat, DiskGeometry
 from reconciler.ports import DiskFiles
 
 __all__ = ["MAX_CHAIN_FILES", "DiskChain", "Extent", "open_chain"]
-
-MAX_CHAIN_FILES: Final = 64
 
 
 def open_chain(files: DiskFiles, path: str) -> DiskChain:
@@ -30,28 +30,42 @@ def open_chain(files: DiskFiles, path: str) -> DiskChain:
 
     Raises:
         DiskUnreadableError: A file breaks the format, or a parent is missing or another one.
-        DiskNotSupportedError: A file is a VHD, the older format.
+        DiskNotSupportedError: A file is a VHD, the older format, which no chain may mix in.
     """
     layouts = [read_layout(files.open(path), path)]
-    seen = {_key(path)}
+    seen = {path_key(path)}
     while layouts[-1].parent_locator is not None:
         child = layouts[-1]
         if len(layouts) == MAX_CHAIN_FILES:
             raise damaged(path, "chain", f"has more than {MAX_CHAIN_FILES} files")
         parent = _parent(files, child, child.parent_locator or {})
-        if _key(parent.path) in seen:
+        if path_key(parent.path) in seen:
             raise damaged(child.path, "parent locator", f"leads back to {parent.path}")
         if parent.shape.logical_sector_bytes != child.shape.logical_sector_bytes:
             raise damaged(child.path, "logical sector size", f"is not that of {parent.path}")
-        seen.add(_key(parent.path))
+        seen.add(path_key(parent.path))
         layouts.append(parent)
-    return DiskChain(layouts)
+    return _chain(layouts)
+
+
+def _chain(layouts: Sequence[Layout]) -> DiskChain:
+    leaf, cache = layouts[0], PageCache()
+    geometry = DiskGeometry(
+        leaf.shape.virtual_bytes,
+        leaf.shape.logical_sector_bytes,
+        leaf.physical_sector_bytes,
+        DiskFormat.VHDX,
+        leaf.shape.block_bytes,
+    )
+    images = [Image(layout, cache, index) for index, layout in enumerate(layouts)]
+    return DiskChain(images, geometry, str(leaf.virtual_disk_id))
 
 
 def _parent(files: DiskFiles, child: Layout, locator: Mapping[str, str]) -> Layout:
     linkages = _linkages(child.path, locator)
     failures: list[str] = []
-    for path in _candidates(child.path, locator):
+    named = (locator.get("relative_path", ""), locator.get("absolute_win32_path", ""))
+    for path in candidates(child.path, *named):
         try:
             parent = read_layout(files.open(path), path)
         except (DiskUnreadableError, HostRefusedError) as failure:
@@ -76,25 +90,3 @@ def _linkages(path: str, locator: Mapping[str, str]) -> set[UUID]:
         return {UUID(text) for text in texts} - {NO_GUID}
     except ValueError as fault:
         raise damaged(path, "parent locator", "has a parent_linkage that is no GUID") from fault
-
-
-def _candidates(child_path: str, locator: Mapping[str, str]) -> Iterator[str]:
-    relative = locator.get("relative_path")
-    absolute = locator.get("absolute_win32_path")
-    found = []
-    if relative:
-        found.append(ntpath.normpath(ntpath.join(ntpath.dirname(child_path), relative)))
-    if absolute:
-        found.append(_without_prefix(absolute))
-    yield from dict.fromkeys(path for path in found if "\0" not in path)
-
-
-def _without_prefix(path: str) -> str:
-    r"""An extended-length path in its usual form, from \\?\C:\… or \\?\UNC\server\share\…."""
-    if path.upper().startswith("\\\\?\\UNC\\"):
-        return "\\\\" + path[8:]
-    return path.removeprefix("\\\\?\\")
-
-
-def _key(path: str) -> str:
-    return ntpath.normcase(ntpath.normpath(_without_prefix(path)))

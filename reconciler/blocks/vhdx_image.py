@@ -1,18 +1,26 @@
 """Where the bytes of one file of a chain are: in the file, nowhere (zeros), or in its parent.
 
-Works on arrays of ranges, so that a list of changes costs a few numpy calls and one or two reads,
-however large the disk is. That no two blocks share one place in the file is not checked: it would
-take the whole BAT, and does no harm to a reader.
+That no two blocks share one place in the file is not checked: it would take the whole BAT, and
+does no harm to a reader.
 
 Source: [MS-VHDX] 2.4, 2.5.
 """
 
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
+from reconciler.blocks.disk_pieces import (
+    IN_PARENT,
+    ZEROS,
+    Offsets,
+    Pieces,
+    cut,
+    cut_by_bits,
+    inside,
+    joined,
+)
 from reconciler.blocks.vhdx_faults import damaged
 from reconciler.blocks.vhdx_format import (
     BAT_ENTRY_BYTES,
@@ -25,47 +33,17 @@ from reconciler.blocks.vhdx_format import (
 from reconciler.blocks.vhdx_layout import Layout
 from reconciler.blocks.vhdx_pages import PAGE_BYTES, PageCache, PagedTables
 
-Offsets = npt.NDArray[np.int64]
-ZEROS: Final = -1
-IN_PARENT: Final = -2
 _ENTRIES_PER_PAGE: Final = PAGE_BYTES // BAT_ENTRY_BYTES
-
-
-@dataclass(frozen=True, slots=True)
-class Pieces:
-    """Virtual ranges and where each begins in the file, or ZEROS, or IN_PARENT.
-
-    Shape: three arrays of one length; sorted and disjoint if the ranges asked for were.
-    """
-
-    starts: Offsets
-    ends: Offsets
-    places: Offsets
-
-    def where(self, mask: npt.NDArray[np.bool_]) -> "Pieces":
-        """Only the pieces that the mask selects."""
-        return Pieces(self.starts[mask], self.ends[mask], self.places[mask])
-
-
-def cut(starts: Offsets, ends: Offsets, step: int) -> tuple[Offsets, Offsets, Offsets]:
-    """Ranges cut at multiples of `step`: starts, ends, and start // step of each piece."""
-    first = starts // step
-    counts = (ends - 1) // step - first + 1
-    source = np.repeat(np.arange(len(starts)), counts)
-    within = np.arange(len(source)) - np.repeat(np.cumsum(counts) - counts, counts)
-    index = first[source] + within
-    return (
-        np.maximum(starts[source], index * step),
-        np.minimum(ends[source], (index + 1) * step),
-        index,
-    )
 
 
 class Image:
     """One file of a chain."""
 
     def __init__(self, layout: Layout, cache: PageCache, file_index: int) -> None:
-        self.layout = layout
+        self.path = layout.path
+        self.file = layout.file
+        self.block_bytes = layout.shape.block_bytes
+        self._layout = layout
         self._shape = layout.shape
         self._size = layout.file.size
         self._tables = PagedTables(layout.file, layout.path, cache, file_index)
@@ -85,14 +63,8 @@ class Image:
         Raises:
             DiskUnreadableError: An entry breaks the format or points out of the file.
         """
-        size = self._shape.virtual_bytes
-        inside = starts < size
-        pieces = self._by_block(starts[inside], np.minimum(ends[inside], size), by_sector=by_sector)
-        beyond = ends > size
-        if not beyond.any():
-            return pieces
-        rest = np.maximum(starts[beyond], size)
-        return _joined([pieces, Pieces(rest, ends[beyond], np.full(len(rest), ZEROS))])
+        starts, ends, zeros = inside(starts, ends, self._shape.virtual_bytes)
+        return joined([self._by_block(starts, ends, by_sector=by_sector), zeros])
 
     def _by_block(self, starts: Offsets, ends: Offsets, *, by_sector: bool) -> Pieces:
         block_bytes = self._shape.block_bytes
@@ -109,16 +81,15 @@ class Image:
         if not by_sector or not is_partial.any():
             return pieces
         by_bitmap = self._by_bitmap(pieces.where(is_partial), blocks[is_partial])
-        return _joined([pieces.where(~is_partial), by_bitmap])
+        return joined([pieces.where(~is_partial), by_bitmap])
 
     def _bat(self, indices: Offsets) -> npt.NDArray[np.uint64]:
         """Entries of the BAT."""
         if not len(indices):
             return np.empty(0, np.uint64)
         pages, rows = np.unique(indices // _ENTRIES_PER_PAGE, return_inverse=True)
-        at = self.layout.bat_offset + pages * PAGE_BYTES
-        joined = b"".join(self._tables.pages(at.tolist()))
-        table = np.frombuffer(joined, "<u8")
+        at = self._layout.bat_offset + pages * PAGE_BYTES
+        table = np.frombuffer(b"".join(self._tables.pages(at.tolist())), "<u8")
         return table.take(rows * _ENTRIES_PER_PAGE + indices % _ENTRIES_PER_PAGE)
 
     def _checked_states(
@@ -164,19 +135,14 @@ class Image:
         bitmaps = self._bitmaps(blocks)
         result = []
         for index, start in enumerate(pieces.starts.tolist()):
-            end, place = int(pieces.ends[index]), int(pieces.places[index])
             base = int(blocks[index]) * self._shape.block_bytes
-            first, last = (start - base) // sector, -(-(end - base) // sector)
+            first, last = (start - base) // sector, -(-(int(pieces.ends[index]) - base) // sector)
             bits = np.unpackbits(bitmaps[index][first // 8 : -(-last // 8)], bitorder="little")[
                 first % 8 : first % 8 + last - first
             ]
-            changes = np.flatnonzero(np.diff(bits, prepend=~bits[:1]))
-            starts = base + (first + changes) * sector
-            starts[0] = start
-            ends = np.append(starts[1:], end)
-            places = np.where(bits[changes] == 1, place + starts - start, IN_PARENT)
-            result.append(Pieces(starts, ends, places))
-        return _joined(result)
+            at = (sector, base + first * sector)
+            result.append(cut_by_bits(pieces, index, bits, at, IN_PARENT))
+        return joined(result)
 
     def _bitmaps(self, blocks: Offsets) -> list[npt.NDArray[np.uint8]]:
         """The part of the sector bitmap of each block."""
@@ -199,18 +165,8 @@ class Image:
         ]
 
     def _damaged_block(self, block: int, reason: str) -> Exception:
-        return damaged(self.layout.path, f"BAT entry of block {block}", reason)
+        return damaged(self._layout.path, f"BAT entry of block {block}", reason)
 
 
 def _offsets(entries: npt.NDArray[np.uint64]) -> Offsets:
     return (entries >> np.uint64(BAT_OFFSET_SHIFT)).astype(np.int64) * MIB
-
-
-def _joined(parts: list[Pieces]) -> Pieces:
-    starts = np.concatenate([p.starts for p in parts])
-    order = np.argsort(starts, kind="stable")
-    return Pieces(
-        starts[order],
-        np.concatenate([p.ends for p in parts])[order],
-        np.concatenate([p.places for p in parts])[order],
-    )

@@ -85,8 +85,8 @@ def _not_vhdx(file: RandomAccess, path: str, signature: bytes) -> Exception:
     (footer,) = file.read([ByteRange(file.size - 512, file.size - 504)])
     if form.VHD_COOKIE in (signature, footer):
         return DiskNotSupportedError(
-            f"{path} is a VHD; only VHDX can be read",
-            hint="convert the disk with Convert-VHD to VHDX",
+            f"{path} is a VHD, and stands where only a VHDX may: formats do not mix in a chain",
+            hint="look with Get-VHD at ParentPath on the host; Convert-VHD makes a VHDX of a VHD",
             path=path,
         )
     return damaged(path, "file type identifier", "is not 'vhdxfile'")

@@ -10,8 +10,9 @@ from reconciler.cli.exit_codes import ExitCode
 from reconciler.cli.options import with_settings
 from reconciler.cli.results import result_lines
 from reconciler.errors import PlanChangedError
-from reconciler.execute.outcome import Verdict
+from reconciler.execute.outcome import Result, Verdict
 from reconciler.logs import Event, get_logger
+from reconciler.loop import Look
 from reconciler.plan.actions import Plan, Severity
 from reconciler.plan.diff import as_text, digest
 from reconciler.record.lead import Lead
@@ -41,24 +42,29 @@ def command(settings: Settings, reviewed: Path | None, progress_every: float) ->
     settings = settings.telling_every(progress_every)
     with open_app(settings) as app, Lead.take(settings.state, system_clock()) as lead:
         _log.info(Event.LEAD_TAKEN, leader=str(lead.leader))
-        plan = app.reconciler().plan()
+        look = app.reconciler().look()
         if reviewed is not None:
-            _require_same(plan, reviewed)
-        app.keep_policies()
-        click.echo(as_text(plan))
-        return _carry_out(app, plan)
+            _require_same(look.plan, reviewed)
+        click.echo(as_text(look.plan))
+        return one_pass(app, look)
 
 
-def _carry_out(app: App, plan: Plan) -> ExitCode:
-    undone = False
-    for result in app.reconciler().carry_out(plan):
-        undone = undone or result.verdict is Verdict.FAILED
+def one_pass(app: App, look: Look) -> ExitCode:
+    """Take note, do what was planned, print what became of each action."""
+    reconciler = app.reconciler()
+    app.keep_policies()
+    reconciler.take_note(look)
+    results: list[Result] = []
+    for result in reconciler.carry_out(look.plan):
+        results.append(result)
         for line in result_lines(result):
             click.echo(line)
+    reconciler.sync_alerts(look.plan, results)
     broken = app.complaints()
     for complaint in broken:
         click.echo(complaint, err=True)
-    unseen = any(f.severity is Severity.ERROR for f in plan.findings)
+    undone = any(result.verdict is Verdict.FAILED for result in results)
+    unseen = any(f.severity is Severity.ERROR for f in look.plan.findings)
     return ExitCode.PARTLY_DONE if undone or broken or unseen else ExitCode.OK
 
 
@@ -77,7 +83,8 @@ def _require_same(plan: Plan, reviewed: Path) -> None:
         ) from error
     if expected != digest(plan):
         _log.warning(Event.PLAN_REFUSED, plan=plan.id, reviewed=str(reviewed))
+        due = "what is due now is not what" if plan.actions else "nothing is due now of what"
         raise PlanChangedError(
-            f"what is due now is not what {reviewed} says; nothing was done",
-            hint="review it again: reconciler plan --out FILE",
+            f"{due} {reviewed} says; nothing was done",
+            hint="review what is due: reconciler plan --out FILE",
         )

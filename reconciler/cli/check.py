@@ -17,7 +17,12 @@ INVALID_POLICIES = 3
 
 
 @click.command("check")
-@click.argument("path", type=click.Path(path_type=Path), default=Path("policies"))
+@click.argument(
+    "path",
+    type=click.Path(path_type=Path),
+    default=Path("policies"),
+    envvar="RECONCILER_POLICIES",
+)
 @click.option(
     "--output",
     type=click.Choice(["text", "json"]),

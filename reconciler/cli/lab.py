@@ -6,19 +6,15 @@ from pathlib import Path
 
 import click
 
+from reconciler.cli import lab_machines
+from reconciler.cli.lab_faults import fault
 from reconciler.cli.results import shown_bytes
+from reconciler.errors import HostUnreachableError
 from reconciler.lab import processes
 from reconciler.lab.clock import LabClock
 from reconciler.lab.control import ControlClient, client_for_machine, host_names
 
-_folder = click.option(
-    "--folder",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path(".lab"),
-    envvar="RECONCILER_LAB",
-    show_default=True,
-    help="Folder of the lab.",
-)
+_folder = lab_machines.folder_option
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
@@ -34,10 +30,22 @@ def command() -> None:
 
 @command.command("up")
 @_folder
-def up(folder: Path) -> None:
+@click.option(
+    "--of",
+    "kind",
+    type=click.Choice(["two-hosts", "full", "cluster"]),
+    help="What a new lab consists of; two-hosts when left out.",
+)
+def up(folder: Path, kind: str | None) -> None:
     """Make the lab if it is not there, and start its hosts."""
-    processes.up(folder)
+    from reconciler.lab.certificates import Certificates  # noqa: PLC0415 (slow, rarely needed)
+
+    processes.up(folder, of=kind or "")
     _print_status(folder)
+    files = Certificates(folder)
+    click.echo(f"password of {processes.ACCOUNT}: {folder / processes.PASSWORD_FILE}")
+    click.echo(f"for HTTPS: trust {files.authority}")
+    click.echo(f"its client: certificate {files.client}, key {files.client_key}")
 
 
 @command.command("down")
@@ -48,10 +56,12 @@ def down(folder: Path, *, delete: bool) -> None:
     stopped = processes.down(folder)
     click.echo(f"stopped: {', '.join(stopped) or 'nothing was running'}")
     if delete:
+        from reconciler.lab.certificates import Certificates  # noqa: PLC0415 (slow)
         from reconciler.lab.create import delete_lab  # noqa: PLC0415 (slow, and rarely needed)
 
         delete_lab(folder)
         (folder / processes.PASSWORD_FILE).unlink(missing_ok=True)
+        Certificates(folder).delete()
         click.echo(f"deleted the lab in {folder}")
 
 
@@ -82,7 +92,12 @@ def write(folder: Path, machine: str, mib: float, seed: str | None, *, as_json: 
 def shadow(folder: Path, target: Path) -> None:
     """Copy the raw shadows of all disks, each host's as of one instant."""
     for name in host_names(folder):
-        for path in ControlClient(folder, name).ask("shadow", target=str(target)):
+        try:
+            paths = ControlClient(folder, name).ask("shadow", target=str(target))
+        except HostUnreachableError:
+            click.echo(f"{name} is down: no shadows of what is there", err=True)
+            continue
+        for path in paths:
             click.echo(path)
 
 
@@ -138,6 +153,10 @@ def delete_machine(folder: Path, machine: str) -> None:
     click.echo(f"deleted {machine}")
 
 
+for _command in (*lab_machines.COMMANDS, fault):
+    command.add_command(_command)
+
+
 def _print_status(folder: Path) -> None:
     hosts = processes.status(folder)
     if not hosts:
@@ -145,4 +164,6 @@ def _print_status(folder: Path) -> None:
     for host in hosts:
         state = "running" if host.is_running else "stopped"
         machines = f"  machines: {', '.join(host.machines)}" if host.machines else ""
-        click.echo(f"{host.name}  {host.address}:{host.port}  {state}{machines}")
+        ports = f"  HTTPS {host.tls_port}" if host.tls_port else ""
+        ports += f"  SMB {host.smb_port}" if host.smb_port else ""
+        click.echo(f"{host.name}  {host.address}:{host.port}{ports}  {state}{machines}")

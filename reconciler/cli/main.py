@@ -14,6 +14,8 @@ COMMANDS: Final = {
     "schema": "Write the JSON Schemas that editors use.",
     "plan": "Show what would be done now, and why. Changes nothing.",
     "apply": "Do what is due now, once, and wait for it.",
+    "run": "Keep what the policies declare: the unattended loop.",
+    "request": "Ask for a backup, a consistency check, or points to be let go, now.",
     "show": "Show hosts, machines and recovery points.",
     "recover": "Get something back out of a recovery point.",
     "lab": "Hyper-V hosts without Windows, to try everything on.",

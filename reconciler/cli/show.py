@@ -1,7 +1,7 @@
 """`reconciler show`: hosts → machines → recovery points."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -10,9 +10,11 @@ import click
 from reconciler.app import App, open_app
 from reconciler.cli.options import with_settings
 from reconciler.cli.results import shown_bytes
+from reconciler.errors import ReconcilerError
 from reconciler.model.protection import DataSource, RecoveryPoint, Replica
 from reconciler.plan.actions import Plan, RecoverDisks
 from reconciler.plan.diff import printable
+from reconciler.record.entries import Alert
 from reconciler.settings import Settings
 
 
@@ -21,7 +23,7 @@ from reconciler.settings import Settings
 @click.argument("machine", required=False, metavar="[VM]")
 @click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def command(settings: Settings, machine: str | None, output: str) -> None:
-    """Show hosts, their machines, and the recovery points of each.
+    """Show open alerts, hosts with their machines and recovery points, and the volumes.
 
     With VM only that machine: a name, or an id of ours or Hyper-V's. Times are in the zone of the
     machine's group. No host is asked: this is what the catalogue holds.
@@ -33,14 +35,67 @@ def command(settings: Settings, machine: str | None, output: str) -> None:
         )
         replicas, points = catalogue.replicas(), catalogue.all_recovery_points()
         shown = [Shown(app, s, replicas[s.id], points.get(s.id, ())) for s in sources]
-    shown.sort(key=lambda each: (each.source.host, each.source.machine_name))
+        names = {each.source.label for each in shown}
+        alerts = [a for a in catalogue.alerts() if machine is None or a.subject in names]
+        volumes = list(shown_volumes(app)) if machine is None else []
+    shown.sort(key=lambda each: (each.source.host, each.source.label))
     if output == "json":
-        click.echo(json.dumps([each.data() for each in shown], indent=2, ensure_ascii=False))
-    elif not shown:
+        click.echo(json.dumps(_data(shown, alerts, volumes), indent=2, ensure_ascii=False))
+        return
+    for line in [*alert_lines(alerts), *_lines(shown), *_volume_lines(volumes)]:
+        click.echo(printable(line))
+    if not shown:
         click.echo("nothing is protected yet; see what is due: reconciler plan")
-    else:
-        for line in _lines(shown):
-            click.echo(printable(line))
+
+
+def _data(
+    shown: list["Shown"], alerts: Sequence[Alert], volumes: list[dict[str, object]]
+) -> dict[str, object]:
+    return {
+        "alerts": [
+            {
+                "kind": alert.kind,
+                "severity": alert.severity,
+                "subject": alert.subject,
+                "message": alert.message,
+                "hint": alert.hint,
+                "opened_at": alert.opened_at.isoformat(),
+            }
+            for alert in alerts
+        ],
+        "machines": [each.data() for each in shown],
+        "volumes": volumes,
+    }
+
+
+def alert_lines(alerts: Sequence[Alert]) -> Iterator[str]:
+    """Open alerts for a person, the gravest first."""
+    for alert in alerts:
+        since = f"{alert.kind}, since {alert.opened_at:%Y-%m-%d %H:%M} UTC"
+        yield f"! {alert.severity:<7} {alert.subject}: {alert.message} ({since})"
+        yield f"      = hint: {alert.hint}"
+    if alerts:
+        yield ""
+
+
+def shown_volumes(app: App) -> Iterator[dict[str, object]]:
+    """What each volume stores; one that cannot be read says why."""
+    for volume in app.catalogue.volumes():
+        told: dict[str, object] = {"pool": volume.pool, "volume": volume.name, "path": volume.path}
+        try:
+            told["stored_bytes"] = app.repository_to_read(volume.id).stored_bytes()
+        except ReconcilerError as error:
+            told["problem"] = error.message
+        yield told
+
+
+def _volume_lines(volumes: list[dict[str, object]]) -> Iterator[str]:
+    if volumes:
+        yield "volumes"
+    for each in volumes:
+        stored = each.get("stored_bytes")
+        what = f"{shown_bytes(stored)} stored" if isinstance(stored, int) else str(each["problem"])
+        yield f"  {each['pool']}/{each['volume']}  {each['path']}  {what}"
 
 
 class Shown:
@@ -60,8 +115,9 @@ class Shown:
 
     def lines(self) -> Iterator[str]:
         """The machine and its points for a person."""
-        source = self.source
-        yield f"  {source.machine_name}  ({source.group}, replica {self.replica.state.value})"
+        source, state = self.source, self.replica.state.value
+        state += f": {self.replica.doubt}" if self.replica.doubt else ""
+        yield f"  {source.label}  ({source.group}, replica {state})"
         if not self.points:
             yield "    no recovery points"
         for point in self.points:
@@ -82,6 +138,8 @@ class Shown:
             "host": source.host,
             "protection_group": source.group,
             "replica": self.replica.state.value,
+            "doubt": self.replica.doubt,
+            "checked_at": self.replica.checked_at and self.replica.checked_at.isoformat(),
             "recovery_points": [
                 {
                     "id": point.id,
@@ -105,7 +163,7 @@ def recovery_summary(app: App, plan: Plan) -> Iterator[str]:
             points = app.catalogue.recovery_points(action.source)
             point = next(p for p in points if p.id == action.recovery_point)
             yield (
-                f"recover {action.subject.name} as of {local(point.captured_at, zone)} "
+                f"recover {action.subject.label} as of {local(point.captured_at, zone)} "
                 f"({point.consistency.value}) to {action.folder}"
             )
 

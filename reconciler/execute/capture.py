@@ -2,182 +2,198 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from reconciler.blocks.draft import Draft
 from reconciler.blocks.manifest import Manifest
 from reconciler.blocks.repository import Repository
-from reconciler.errors import PlanChangedError, ReconcilerError
+from reconciler.errors import ReconcilerError
 from reconciler.execute.boundaries import Boundary
 from reconciler.execute.conclude import conclude, own_checkpoint
-from reconciler.execute.copy_disks import Base, Copied, DiskCopier
+from reconciler.execute.copy_disks import Copied, DiskCopier
+from reconciler.execute.looks import machine_now, require_certain, way_now
+from reconciler.execute.patience import until_free
+from reconciler.execute.saved_machine import run_on, saved, tried_meanwhile, try_to_run_on
+from reconciler.execute.start import Start
 from reconciler.execute.workbench import Workbench
 from reconciler.logs import Event, bound, get_logger
-from reconciler.model.machine import Checkpoint, VirtualMachine
-from reconciler.model.names import RecoveryPointId, VolumeId
+from reconciler.model.machine import Checkpoint
+from reconciler.model.names import RecoveryPointId
 from reconciler.model.observed import checkpoint_name
 from reconciler.model.protection import (
     Consistency,
     DataSource,
-    Head,
     PointDescription,
     RecoveryPoint,
 )
-from reconciler.plan.actions import CreateReplica, ExpressFullBackup
-from reconciler.plan.consistency import obtainable_consistency
+from reconciler.plan.actions import Capture, ConsistencyCheck
+from reconciler.plan.consistency import Way, way_to_capture
 from reconciler.record.disk_matching import SeenDisk
 from reconciler.record.entries import new_id, new_request_id
 from reconciler.record.work import Intent
 
 _log = get_logger()
 
+_BY_GUEST = frozenset({Consistency.APPLICATION, Consistency.FILE_SYSTEM})
+
 Verify = Callable[[Repository, Draft, Sequence[Copied]], None]
 """Looks at what was copied, while the checkpoint is there and before anything is sealed."""
 
 
+def unverified(repository: Repository, draft: Draft, copied: Sequence[Copied]) -> None:
+    """Take what was copied at its word."""
+    del repository, draft, copied
+
+
 def capture(
-    action: CreateReplica | ExpressFullBackup,
-    bench: Workbench,
-    source: DataSource,
-    volume: VolumeId,
-    verify: Verify | None = None,
+    action: Capture, bench: Workbench, start: Start, verify: Verify = unverified
 ) -> RecoveryPoint:
-    """Make a recovery point of the machine on that volume.
+    """Make a recovery point of the machine.
 
     Raises:
         ReconcilerError: Before the seal: the checkpoint was removed again and nothing is left.
             After it: the point is whole, and the next pass finishes what is missing.
     """
-    repository = bench.repository(volume)
-    head = repository.head(source.id)
-    intent = _intent(action, bench, volume, head)
+    # The plan may be old by now, so the machine is looked at anew.
+    way = until_free(lambda: way_now(bench, action.wish), bench.meter, bench.tools.merge_wait_s)
+    intent = _intent(bench, start, way)
     with bound(recovery_point=intent.recovery_point):
         bench.write_intent(intent)
         bench.reached(Boundary.INTENT_WRITTEN)
-        with _undone_on_failure(bench, source, intent):
-            manifest = _sealed(action, bench, source, intent, verify)
+        with _undone_on_failure(bench, intent):
+            manifest = _Making(action, bench, start, intent, way).sealed(verify)
         bench.reached(Boundary.MANIFEST_SEALED)
-        return conclude(bench, intent, manifest, is_tracked=action.is_tracked)
+        point = conclude(bench, intent, manifest, is_tracked=action.is_tracked)
+        run_on(bench)
+        return point
 
 
-def _sealed(
-    action: CreateReplica | ExpressFullBackup,
-    bench: Workbench,
-    source: DataSource,
-    intent: Intent,
-    verify: Verify | None,
-) -> Manifest:
-    """Checkpoint → packs synced → manifest sealed."""
-    repository = bench.repository(intent.volume)
-    base = _base(repository, source, intent)
-    captured_at = bench.tools.clock()
-    checkpoint, consistency = _frozen(bench, source, intent)
-    bench.reached(Boundary.CHECKPOINT_TAKEN)
-    ids = bench.catalogue.ensure_disks(source.id, _seen(checkpoint))
-    draft = repository.draft()
-    copier = DiskCopier(bench.host, repository, draft, base, bench.meter)
-    copied = [copier.copy(disk, ids[disk.slot]) for disk in checkpoint.disks]
-    draft.flush()
-    bench.reached(Boundary.PACKS_SYNCED)
-    if verify is not None:
-        verify(repository, draft, copied)
-    point = _description(action, bench, source, intent, captured_at)
-    return draft.seal(replace(point, consistency=consistency))
+@dataclass(frozen=True, slots=True)
+class _Making:
+    """A recovery point from its intent to its seal."""
+
+    action: Capture
+    bench: Workbench
+    start: Start
+    intent: Intent
+    way: Way
+
+    def sealed(self, verify: Verify) -> Manifest:
+        """Checkpoint → packs synced → manifest sealed."""
+        bench = self.bench
+        repository = bench.repository(self.intent.volume)
+        captured_at = bench.tools.clock()
+        checkpoint, consistency = self._frozen()
+        ids = bench.catalogue.ensure_disks(bench.source.id, _seen(checkpoint))
+        with tried_meanwhile(bench), repository.draft() as draft:
+            copier = DiskCopier(
+                bench.host,
+                repository,
+                draft,
+                self.start.base,
+                bench.meter,
+                compares_all=isinstance(self.action, ConsistencyCheck),
+            )
+            copied = [copier.copy(disk, ids[disk.slot]) for disk in checkpoint.disks]
+            draft.flush()
+            bench.reached(Boundary.PACKS_SYNCED)
+            verify(repository, draft, copied)
+            # A replica machine may have been written to by Hyper-V all the while.
+            require_certain(machine_now(bench))
+            return draft.seal(self._description(captured_at, consistency))
+
+    def _frozen(self) -> tuple[Checkpoint, Consistency]:
+        """A checkpoint, and the consistency that may be claimed for it.
+
+        The machine is looked at just after, because one that changed meanwhile can claim no more
+        than a crash. One that was saved is still saved then. Nor can one whose guest was asked,
+        and did not do all of its part.
+        """
+        os_build = self.bench.host.facts().os_build
+        with saved(self.bench, self.intent):
+            checkpoint = self._checkpoint()
+            _log.info(
+                Event.CHECKPOINT_TAKEN,
+                checkpoint=checkpoint.id,
+                has_warnings=checkpoint.has_warnings,
+            )
+            self.bench.reached(Boundary.CHECKPOINT_TAKEN)
+            after = way_to_capture(machine_now(self.bench), os_build, self.action.wish)
+        before = self.way.consistency
+        is_same = isinstance(after, Way) and after.consistency is before
+        was_saved = not isinstance(after, Way) or not after.saves_machine
+        is_warned = checkpoint.has_warnings and before in _BY_GUEST
+        is_as_meant = is_same and was_saved and not is_warned
+        return checkpoint, before if is_as_meant else Consistency.CRASH
+
+    def _checkpoint(self) -> Checkpoint:
+        """The disks frozen; a machine that is saved for it waits for nothing."""
+        bench, intent = self.bench, self.intent
+        ids = iter((intent.checkpoint_request,))
+        return until_free(
+            lambda: bench.host.take_checkpoint(
+                bench.source.key.vm_id,
+                self.way.consistency,
+                intent.checkpoint_name,
+                next(ids, None) or new_request_id(),
+            ),
+            bench.meter,
+            0 if self.way.saves_machine else bench.tools.merge_wait_s,
+        )
+
+    def _description(self, captured_at: datetime, consistency: Consistency) -> PointDescription:
+        action, bench = self.action, self.bench
+        return PointDescription(
+            id=self.intent.recovery_point,
+            source=bench.source.id,
+            key=bench.source.key,
+            machine_name=action.subject.name,
+            host=action.subject.host,
+            group=bench.source.group,
+            cause=action.cause,
+            consistency=consistency,
+            captured_at=captured_at,
+            job=bench.job.id,
+            policy_digest=bench.policy.digest,
+            policy_commit=bench.policy.commit,
+            base=self.intent.base_recovery_point,
+        )
 
 
-def _frozen(bench: Workbench, source: DataSource, intent: Intent) -> tuple[Checkpoint, Consistency]:
-    """A checkpoint, and the consistency that may be claimed for it.
-
-    The plan may be old by now, so the machine is looked at anew: just before, to ask for what it
-    can give, and just after, because one that changed meanwhile can claim no more than a crash.
-    """
-    before = obtainable_consistency(_machine(bench, source))
-    checkpoint = bench.host.take_checkpoint(
-        source.key.vm_id, before, intent.checkpoint_name, intent.checkpoint_request
-    )
-    _log.info(Event.CHECKPOINT_TAKEN, checkpoint=checkpoint.id)
-    after = obtainable_consistency(_machine(bench, source))
-    return checkpoint, before if before is after else Consistency.CRASH
-
-
-def _machine(bench: Workbench, source: DataSource) -> VirtualMachine:
-    for machine in bench.host.machines((source.key.vm_id,)):
-        if machine.key == source.key:
-            return machine
-    raise PlanChangedError(
-        f"{source.machine_name} is no {source.key.role.value} machine of {source.host} any more",
-        hint="it changed its role or moved; the next pass looks again",
-    )
-
-
-def undo(bench: Workbench, source: DataSource, intent: Intent) -> None:
-    """Remove the checkpoint that an unsealed job announced, if it is there."""
-    vm_id = source.key.vm_id
+def undo(bench: Workbench, intent: Intent) -> None:
+    """Let the machine run on and remove the checkpoint that an unsealed job announced."""
+    try_to_run_on(bench)
+    vm_id = bench.source.key.vm_id
     checkpoint = own_checkpoint(bench, vm_id, intent)
     if checkpoint is not None:
         bench.host.remove_checkpoint(vm_id, checkpoint.id, new_request_id())
         _log.info(Event.CHECKPOINT_REMOVED, checkpoint=checkpoint.id)
 
 
-def _intent(
-    action: CreateReplica | ExpressFullBackup,
-    bench: Workbench,
-    volume: VolumeId,
-    head: Head | None,
-) -> Intent:
-    vm_id = action.subject.key.vm_id
-    seen = tuple(point.id for point in bench.host.reference_points((vm_id,)))
+def _intent(bench: Workbench, start: Start, way: Way) -> Intent:
+    seen = tuple(point.id for point in bench.host.reference_points((bench.source.key.vm_id,)))
     return Intent(
         job=bench.job.id,
-        volume=volume,
+        volume=start.volume,
         recovery_point=RecoveryPointId(new_id()),
         checkpoint_name=checkpoint_name(bench.tools.server, bench.job.id),
         checkpoint_request=new_request_id(),
         conversion_request=new_request_id(),
         reference_points_seen=seen,
-        base_recovery_point=head.recovery_point if head else None,
-        base_reference_point=head.reference_point if head else None,
+        base_recovery_point=start.head.recovery_point if start.head else None,
+        base_reference_point=start.head.reference_point if start.head else None,
+        save_request=new_request_id() if way.saves_machine else None,
+        resume_request=new_request_id() if way.saves_machine else None,
     )
-
-
-def _base(repository: Repository, source: DataSource, intent: Intent) -> Base | None:
-    head = repository.head(source.id)
-    if head is None or intent.base_recovery_point is None:
-        return None
-    return Base(repository.manifest(head.source, head.recovery_point), head.rct_ids)
 
 
 def _seen(checkpoint: Checkpoint) -> list[SeenDisk]:
     return [SeenDisk(disk.virtual_disk_id, disk.slot) for disk in checkpoint.disks]
 
 
-def _description(
-    action: CreateReplica | ExpressFullBackup,
-    bench: Workbench,
-    source: DataSource,
-    intent: Intent,
-    captured_at: datetime,
-) -> PointDescription:
-    return PointDescription(
-        id=intent.recovery_point,
-        source=source.id,
-        key=source.key,
-        machine_name=action.subject.name,
-        host=action.subject.host,
-        group=source.group,
-        cause=action.cause,
-        consistency=action.consistency,
-        captured_at=captured_at,
-        job=bench.job.id,
-        policy_digest=bench.policy.digest,
-        policy_commit=bench.policy.commit,
-        base=intent.base_recovery_point,
-    )
-
-
 @contextmanager
-def _undone_on_failure(bench: Workbench, source: DataSource, intent: Intent) -> Iterator[None]:
+def _undone_on_failure(bench: Workbench, intent: Intent) -> Iterator[None]:
     """Until the seal, a failure leaves nothing on the host, or what the next pass will find.
 
     A point that is sealed in spite of the failure keeps its checkpoint: its heir converts it.
@@ -186,8 +202,8 @@ def _undone_on_failure(bench: Workbench, source: DataSource, intent: Intent) -> 
         yield
     except BaseException:
         try:
-            if not is_sealed(bench.repository(intent.volume), source, intent):
-                undo(bench, source, intent)
+            if not is_sealed(bench.repository(intent.volume), bench.source, intent):
+                undo(bench, intent)
         except ReconcilerError as second:
             _log.warning(Event.LEFTOVER_STAYS, reason=second.message, hint=second.hint)
         raise

@@ -1,12 +1,21 @@
 """From a sealed manifest to the end: what both a job and its heir do, and may repeat at will."""
 
+from collections.abc import Mapping
+
 from reconciler.blocks.manifest import Manifest
-from reconciler.errors import CheckpointFailedError, ReconcilerError
+from reconciler.blocks.repository import Repository
+from reconciler.errors import (
+    BlockDamagedError,
+    CheckpointFailedError,
+    ItemNotFoundError,
+    ReconcilerError,
+)
 from reconciler.execute.boundaries import Boundary
+from reconciler.execute.start import known_head
 from reconciler.execute.workbench import Workbench
 from reconciler.logs import Event, get_logger
 from reconciler.model.machine import Checkpoint, ReferencePoint
-from reconciler.model.names import ReferencePointId, VmId
+from reconciler.model.names import DiskId, ReferencePointId, VmId
 from reconciler.model.protection import Head, RecoveryPoint
 from reconciler.record.entries import new_request_id
 from reconciler.record.work import Intent
@@ -23,11 +32,11 @@ def conclude(
     kept: it is older than the manifest, so it is safe.
     """
     repository = bench.repository(intent.volume)
-    source = manifest.point.source
     reference = _reference_point(bench, intent, manifest, is_tracked=is_tracked)
     bench.reached(Boundary.REFERENCE_POINT_MADE)
-    earlier = repository.head(source)
-    head = _head(manifest, reference, earlier)
+    head = _head(manifest, reference) or _kept_head(
+        repository, manifest, known_head(bench, repository)
+    )
     repository.set_head(head)
     bench.reached(Boundary.HEAD_SET)
     point = _recovery_point(intent, manifest)
@@ -112,16 +121,41 @@ def _tell_of_strangers(bench: Workbench, intent: Intent, manifest: Manifest) -> 
             )
 
 
-def _head(manifest: Manifest, reference: ReferencePoint | None, earlier: Head | None) -> Head:
+def _head(manifest: Manifest, reference: ReferencePoint | None) -> Head | None:
+    """The head that counts changes from a new reference point; None without one."""
+    if reference is None:
+        return None
     point = manifest.point
-    if reference is not None:
-        tracked = {(d.slot, d.virtual_disk_id): d.rct_id for d in reference.disks if d.rct_id}
-        described = {(d.slot, d.virtual_disk_id): d.id for d in manifest.descriptions}
-        rct_ids = {described[key]: tracked[key] for key in described.keys() & tracked.keys()}
-        return Head(point.source, point.id, reference.id, rct_ids)
-    if earlier is not None:
-        return Head(point.source, point.id, earlier.reference_point, earlier.rct_ids)
-    return Head(point.source, point.id, None, {})
+    tracked = {(d.slot, d.virtual_disk_id): d.rct_id for d in reference.disks if d.rct_id}
+    described = {(d.slot, d.virtual_disk_id): d.id for d in manifest.descriptions}
+    rct_ids = {described[key]: tracked[key] for key in described.keys() & tracked.keys()}
+    return Head(point.source, point.id, reference.id, rct_ids)
+
+
+def _kept_head(repository: Repository, manifest: Manifest, earlier: Head | None) -> Head:
+    """A head that goes on to count from the earlier reference point.
+
+    A tracking id belongs to the file it was made for: that of a disk that was replaced since says
+    nothing of the new one.
+    """
+    point = manifest.point
+    if earlier is None:
+        return Head(point.source, point.id, None, {})
+    rct_ids = earlier.rct_ids
+    if rct_ids:
+        before = _virtual_disks(repository, earlier)
+        now = {d.id: d.virtual_disk_id for d in manifest.descriptions}
+        rct_ids = {d: rct for d, rct in rct_ids.items() if d in now and before.get(d) == now[d]}
+    return Head(point.source, point.id, earlier.reference_point, rct_ids)
+
+
+def _virtual_disks(repository: Repository, head: Head) -> Mapping[DiskId, str]:
+    """Which virtual disk each disk of a head's point was; empty when that cannot be read."""
+    try:
+        manifest = repository.manifest(head.source, head.recovery_point)
+    except (ItemNotFoundError, BlockDamagedError):
+        return {}
+    return {d.id: d.virtual_disk_id for d in manifest.descriptions}
 
 
 def _recovery_point(intent: Intent, manifest: Manifest) -> RecoveryPoint:

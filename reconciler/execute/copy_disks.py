@@ -1,14 +1,14 @@
 """From the disks of a checkpoint to a draft: in full, by tracked changes, or by hashes."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from reconciler.blocks.disk_chain import DiskChain
+from reconciler.blocks.disk_file import open_disk
 from reconciler.blocks.draft import Draft, DraftDisk
 from reconciler.blocks.manifest import DiskManifest, Manifest
-from reconciler.blocks.replica import synchronize, synchronize_by_hash
+from reconciler.blocks.replica import Comparison, synchronize, synchronize_by_hash
 from reconciler.blocks.repository import Repository
-from reconciler.blocks.vhdx import open_chain
-from reconciler.blocks.vhdx_chain import DiskChain
 from reconciler.errors import DiskUnreadableError, TrackingLostError
 from reconciler.execute.meter import Meter
 from reconciler.logs import Event, get_logger
@@ -39,6 +39,8 @@ class Copied:
 
     target: DraftDisk
     source: DiskChain
+    found: Comparison | None = None
+    """Of a disk that was compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,8 @@ class DiskCopier:
     draft: Draft
     base: Base | None
     meter: Meter
+    compares_all: bool = False
+    """Ask nobody what changed; compare every disk that the base has."""
 
     def copy(self, disk: VirtualDisk, disk_id: DiskId) -> Copied:
         """One disk: in full, by tracked changes, or by comparing hashes.
@@ -57,7 +61,7 @@ class DiskCopier:
         Raises:
             DiskUnreadableError: The disk cannot be read as its checkpoint describes it.
         """
-        chain = open_chain(self.host, disk.path)
+        chain = open_disk(self.host, disk.path)
         _require_same_size(chain, disk)
         before = self.base.disk(disk_id) if self.base else None
         description = DiskDescription(disk_id, disk.slot, disk.virtual_disk_id, disk.geometry)
@@ -65,11 +69,10 @@ class DiskCopier:
         if before is None:
             self._in_full(copied)
             return copied
-        changes = self._changes(disk, before)
+        changes = None if self.compares_all else self._changes(disk, before)
         if changes is None:
-            self._by_hash(copied)
-        else:
-            self._by_changes(copied, changes)
+            return replace(copied, found=self._by_hash(copied))
+        self._by_changes(copied, changes)
         return copied
 
     def _in_full(self, copied: Copied) -> None:
@@ -84,7 +87,7 @@ class DiskCopier:
     def _by_changes_of(self, copied: Copied, ranges: Sequence[ByteRange]) -> None:
         synchronize(copied.target, copied.source, ranges, on_progress=self.meter.running_total())
 
-    def _by_hash(self, copied: Copied) -> None:
+    def _by_hash(self, copied: Copied) -> Comparison:
         found = synchronize_by_hash(
             copied.target,
             copied.source,
@@ -97,6 +100,7 @@ class DiskCopier:
             blocks_compared=found.blocks_compared,
             blocks_differing=found.blocks_differing,
         )
+        return found
 
     def _changes(self, disk: VirtualDisk, before: DiskManifest) -> Sequence[ByteRange] | None:
         """What was written since the base; None when nobody can tell.

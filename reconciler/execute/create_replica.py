@@ -8,7 +8,9 @@ from reconciler.blocks.repository import Repository
 from reconciler.errors import ReplicaInconsistentError
 from reconciler.execute.capture import capture
 from reconciler.execute.copy_disks import Copied
+from reconciler.execute.meter import Meter
 from reconciler.execute.outcome import Outcome
+from reconciler.execute.start import trusting_start
 from reconciler.execute.workbench import Workbench
 from reconciler.logs import Event, get_logger
 from reconciler.model.protection import Cause
@@ -24,7 +26,11 @@ def run(action: CreateReplica, bench: Workbench) -> Outcome:
         return Outcome(is_void=True)
     volume = bench.tools.place(action.pool)
     bench.catalogue.place(bench.source.id, volume)
-    point = capture(action, bench, bench.source, volume, verify)
+
+    def compare(repository: Repository, draft: Draft, copied: Sequence[Copied]) -> None:
+        verify(repository, draft, copied, bench.meter)
+
+    point = capture(action, bench, trusting_start(bench, volume), compare)
     _log.info(
         Event.REPLICA_CREATED,
         recovery_point=point.id,
@@ -42,16 +48,17 @@ def is_filled_meanwhile(cause: Cause, bench: Workbench) -> bool:
     return cause.slot_at is not None and is_filled(cause.slot_at, latest, bench.tools.clock())
 
 
-def verify(repository: Repository, draft: Draft, copied: Sequence[Copied]) -> None:
+def verify(repository: Repository, draft: Draft, copied: Sequence[Copied], meter: Meter) -> None:
     """Compare every block with its source by hash, and repair once what differs.
 
     Raises:
         ReplicaInconsistentError: Blocks differ again after the repair: the source is not at rest.
+        JobStoppedError: The job was asked to stop.
     """
     for disk in copied:
-        if _differing(repository, disk):
+        if _differing(repository, disk, meter):
             draft.flush()
-            if left := _differing(repository, disk):
+            if left := _differing(repository, disk, meter):
                 raise ReplicaInconsistentError(
                     f"{left} blocks of the disk at {disk.target.description.slot} "
                     "still differ from their source after a second copy",
@@ -59,9 +66,9 @@ def verify(repository: Repository, draft: Draft, copied: Sequence[Copied]) -> No
                 )
 
 
-def _differing(repository: Repository, disk: Copied) -> int:
+def _differing(repository: Repository, disk: Copied, meter: Meter) -> int:
     found = synchronize_by_hash(
-        disk.target, disk.source, repository.packs, on_progress=lambda _: None
+        disk.target, disk.source, repository.packs, on_progress=meter.running_total()
     )
     _log.info(
         Event.DISK_COMPARED,

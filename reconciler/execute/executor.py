@@ -4,32 +4,35 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import assert_never
 
-from reconciler.errors import MachineBusyError, ReconcilerError
-from reconciler.execute import (
-    create_replica,
-    express_full_backup,
-    recover_disks,
-    remove_leftovers,
+from reconciler.errors import (
+    BlockDamagedError,
+    BlockMissingError,
+    MachineBusyError,
+    ReconcilerError,
+    ReplicaInconsistentError,
+    Retry,
 )
 from reconciler.execute.capture import is_sealed
 from reconciler.execute.heartbeat import heartbeat
 from reconciler.execute.meter import Meter
 from reconciler.execute.outcome import Outcome, Result, Verdict
+from reconciler.execute.requests import answering, close_unbegun
+from reconciler.execute.steps import KINDS, step
 from reconciler.execute.workbench import PolicyStamp, Tools, Workbench
 from reconciler.logs import Event, bound, get_logger
 from reconciler.model.names import PlanId
 from reconciler.model.protection import DataSource
 from reconciler.plan.actions import (
     Action,
-    CreateReplica,
-    ExpressFullBackup,
+    Capture,
+    DeletePoints,
+    ExpirePoints,
     RecoverDisks,
     RemoveLeftovers,
 )
 from reconciler.ports import HostSession
-from reconciler.record.owner import is_alive
+from reconciler.record.owner import life_of
 from reconciler.record.work import Job, JobOrder, JobOutcome
 
 _log = get_logger()
@@ -37,12 +40,8 @@ _log = get_logger()
 OpenHost = Callable[[], HostSession]
 """The session for the calling thread; opened at the first call."""
 
-_KINDS: dict[type[Action], str] = {
-    CreateReplica: "create_replica",
-    ExpressFullBackup: "express_full_backup",
-    RemoveLeftovers: "remove_leftovers",
-    RecoverDisks: "recover_disks",
-}
+_DOUBTFUL = (ReplicaInconsistentError, BlockMissingError, BlockDamagedError)
+"""What says of a capture that its replica is not what it should be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,21 +61,23 @@ class Executor:
         with bound(
             policy_digest=self.policy.digest,
             plan=self.plan,
-            vm=subject.name,
+            vm=subject.label,
             host=subject.host,
             protection_group=subject.group or "",
         ):
+            source: DataSource | None = None
             try:
                 source = self._source(action)
                 job = self._begin(action, source)
             except Exception as error:  # noqa: BLE001 (one machine's oddity must not stop others)
+                self._end_unbegun(action, source, error)
                 return self._failed(action, None, error)
             with bound(job=job.id):
                 _log.info(Event.JOB_STARTED, kind=job.kind, reason=action.reason)
                 try:
                     return self._carry_out(action, source, job, open_host)
                 except Exception as error:  # noqa: BLE001 (as above)
-                    self._end_failed(job, source, error)
+                    self._end_failed(action, source, job, error)
                     return self._failed(action, job, error)
 
     def stop(self, reason: str) -> None:
@@ -89,13 +90,16 @@ class Executor:
         self, action: Action, source: DataSource, job: Job, open_host: OpenHost
     ) -> Result:
         with self._metered() as meter:
-            with heartbeat(self.tools, job, meter, tell_every_s=self.tell_every_s):
-                if isinstance(action, RecoverDisks):
-                    with self._request_answered(action.request):
-                        outcome = recover_disks.run(action, self.tools, meter)
-                else:
-                    bench = Workbench(self.tools, open_host(), source, job, self.policy, meter)
-                    outcome = _step(action, bench)
+
+            def bench() -> Workbench:
+                return Workbench(self.tools, open_host(), source, job, self.policy, meter)
+
+            with (
+                heartbeat(self.tools, job, meter, tell_every_s=self.tell_every_s),
+                answering(action, self.tools) as outcomes,
+            ):
+                outcomes.append(step(action, self.tools, meter, bench))
+            (outcome,) = outcomes
             self._end(job, outcome)
         verdict = Verdict.VOID if outcome.is_void else Verdict.DONE
         _log.info(Event.JOB_FINISHED, verdict=verdict.value, **_facts(outcome))
@@ -112,18 +116,6 @@ class Executor:
             with self._lock:
                 del self._at_work[id(meter)]
 
-    @contextmanager
-    def _request_answered(self, request: str) -> Iterator[None]:
-        """What was asked for ends with what it came to."""
-        requests, clock = self.tools.catalogue.requests, self.tools.lease_clock
-        try:
-            yield
-        except BaseException as error:
-            text = error.message if isinstance(error, ReconcilerError) else type(error).__name__
-            requests.finish(request, {"message": text}, clock(), is_done=False)
-            raise
-        requests.finish(request, {}, clock(), is_done=True)
-
     def _begin(self, action: Action, source: DataSource) -> Job:
         """A job row in our hands: a dead one's, when there is one to heal, else a new one.
 
@@ -132,16 +124,32 @@ class Executor:
         """
         jobs, now = self.tools.catalogue.jobs, self.tools.lease_clock()
         if not isinstance(action, RemoveLeftovers) or not action.jobs:
+            self._abandon_harmless(action, source)
             # a recovery reads only, so it neither waits for a backup nor holds one up
             exclusive = None if isinstance(action, RecoverDisks) else source.id
-            order = JobOrder(_KINDS[type(action)], exclusive, action.subject.host, self.plan)
+            order = JobOrder(KINDS[type(action)], exclusive, action.subject.host, self.plan)
             return jobs.begin(order, self.tools.owner, now)
-        for dead in jobs.interrupted(now, is_alive):
+        for dead in jobs.interrupted(now, life_of):
             if dead.id in action.jobs and (job := jobs.take_over(dead, self.tools.owner, now)):
                 return job
         raise MachineBusyError(
-            f"another process works on {action.subject.name}", hint="the next pass looks again"
+            f"another process works on {action.subject.label}", hint="the next pass looks again"
         )
+
+    def _abandon_harmless(self, action: Action, source: DataSource) -> None:
+        """End dead jobs of the machine that left nothing on its host: nobody has to heal them.
+
+        A replica that is deleted needs nothing finished; only a machine that may still be saved
+        has to be let run on first.
+        """
+        jobs, now = self.tools.catalogue.jobs, self.tools.lease_clock()
+        for dead in jobs.interrupted(now, life_of):
+            intent = dead.intent
+            is_harmless = intent is None or (
+                isinstance(action, DeletePoints) and intent.save_request is None
+            )
+            if dead.source == source.id and is_harmless and jobs.abandon(dead, now):
+                _log.info(Event.JOB_ABANDONED, reason="its process is gone", abandoned=dead.id)
 
     def _end(self, job: Job, outcome: Outcome) -> None:
         text = "its recovery point was not sealed" if outcome.is_undone else ""
@@ -155,20 +163,52 @@ class Executor:
             ),
         )
 
-    def _end_failed(self, job: Job, source: DataSource, error: Exception) -> None:
-        """End a failed job, but keep one live whose sealed point its heir must finish."""
+    def _end_unbegun(self, action: Action, source: DataSource | None, error: Exception) -> None:
+        """Tell who asked, and count it, though there is no job that could tell of it."""
         with suppress(ReconcilerError):  # the first error is the one to tell
-            current = self.tools.catalogue.jobs.get(job.id)
-            intent = current.intent
-            if intent and is_sealed(self.tools.repository(intent.volume), source, intent):
+            close_unbegun(action, self.tools, error)
+            if source is None or isinstance(action, RecoverDisks):
                 return
-            code, message, hint = _told(error)
-            self._finish(job, JobOutcome(is_success=False, code=code, message=message, hint=hint))
+            if not isinstance(error, MachineBusyError):
+                now, kind = self.tools.lease_clock(), KINDS[type(action)]
+                self.tools.catalogue.jobs.note_failure(source.id, kind, _failure(error), now)
+
+    def _end_failed(self, action: Action, source: DataSource, job: Job, error: Exception) -> None:
+        """End a failed job, but leave one to its heir that has to be finished."""
+        with suppress(ReconcilerError):  # the first error is the one to tell
+            if isinstance(action, Capture) and isinstance(error, _DOUBTFUL):
+                self._doubt(source, error.message)
+            if not self._needs_heir(source, job):
+                self._finish(job, _failure(error))
+                return
+            jobs, now = self.tools.catalogue.jobs, self.tools.lease_clock()
+            if not jobs.leave(job.id, job.epoch, _failure(error), now):
+                self._tell_lost()
+
+    def _needs_heir(self, source: DataSource, job: Job) -> bool:
+        """Whether its point is sealed, or its machine may still be saved."""
+        intent = self.tools.catalogue.jobs.get(job.id).intent
+        if intent is None:
+            return False
+        if intent.save_request is not None:
+            return True
+        try:
+            return is_sealed(self.tools.repository(intent.volume), source, intent)
+        except ReconcilerError:
+            return True  # nobody can tell now, so its heir looks
+
+    def _doubt(self, source: DataSource, reason: str) -> None:
+        """The replica cannot be trusted as it is: the next plan has it checked."""
+        if self.tools.catalogue.mark_inconsistent(source.id, reason, self.tools.clock()):
+            _log.warning(Event.REPLICA_DOUBTED, reason=reason)
 
     def _finish(self, job: Job, outcome: JobOutcome) -> None:
         now = self.tools.lease_clock()
         if not self.tools.catalogue.jobs.finish(job.id, job.epoch, outcome, now):
-            _log.warning(Event.JOB_UNCONFIRMED, reason="another process holds the job by now")
+            self._tell_lost()
+
+    def _tell_lost(self) -> None:
+        _log.warning(Event.JOB_UNCONFIRMED, reason="another process holds the job by now")
 
     def _failed(self, action: Action, job: Job | None, error: Exception) -> Result:
         code, message, hint = _told(error)
@@ -178,7 +218,7 @@ class Executor:
             error_code=code,
             reason=message,
             hint=hint,
-            retry=error.retry.value if isinstance(error, ReconcilerError) else "",
+            retry=_retry(error),
             exc_info=error if is_ours else None,
         )
         return Result(
@@ -193,15 +233,15 @@ class Executor:
     def _source(self, action: Action) -> DataSource:
         subject = action.subject
         catalogue = self.tools.catalogue
-        if subject.group is None or isinstance(action, RecoverDisks):
+        if subject.group is None or isinstance(action, RecoverDisks | ExpirePoints | DeletePoints):
             return next(s for s in catalogue.sources() if s.key == subject.key)
         return catalogue.ensure_source(subject.key, subject.name, subject.host, subject.group)
 
 
 def skipped(action: Action, failed: Result) -> Result:
     """The result of an action that was not tried, because one before it failed."""
-    with bound(vm=action.subject.name, host=action.subject.host):
-        _log.warning(Event.JOB_SKIPPED, kind=_KINDS[type(action)], reason=failed.message)
+    with bound(vm=action.subject.label, host=action.subject.host):
+        _log.warning(Event.JOB_SKIPPED, kind=KINDS[type(action)], reason=failed.message)
     return Result(
         action,
         Verdict.SKIPPED,
@@ -211,16 +251,10 @@ def skipped(action: Action, failed: Result) -> Result:
     )
 
 
-def _step(action: CreateReplica | ExpressFullBackup | RemoveLeftovers, bench: Workbench) -> Outcome:
-    match action:
-        case CreateReplica():
-            return create_replica.run(action, bench)
-        case ExpressFullBackup():
-            return express_full_backup.run(action, bench)
-        case RemoveLeftovers():
-            return remove_leftovers.run(action, bench)
-        case _:
-            assert_never(action)
+def _failure(error: Exception) -> JobOutcome:
+    code, message, hint = _told(error)
+    retry = _retry(error)
+    return JobOutcome(is_success=False, code=code, message=message, hint=hint, retry=retry)
 
 
 def _told(error: Exception) -> tuple[str, str, str]:
@@ -228,6 +262,11 @@ def _told(error: Exception) -> tuple[str, str, str]:
     if isinstance(error, ReconcilerError):
         return error.code, error.message, error.hint
     return "unexpected", f"unexpected {type(error).__name__}", "please report it, with the log"
+
+
+def _retry(error: Exception) -> str:
+    """What must happen before another try; a fault of ours may be gone by itself later."""
+    return error.retry.value if isinstance(error, ReconcilerError) else Retry.LATER.value
 
 
 def _facts(outcome: Outcome) -> dict[str, object]:

@@ -1,9 +1,10 @@
 """Express full backup: checkpoint, synchronize what changed, seal a recovery point."""
 
-from reconciler.errors import PlanChangedError
 from reconciler.execute.capture import capture
 from reconciler.execute.create_replica import is_filled_meanwhile
 from reconciler.execute.outcome import Outcome
+from reconciler.execute.requests import is_answered
+from reconciler.execute.start import replica_volume, trusting_start
 from reconciler.execute.workbench import Workbench
 from reconciler.logs import Event, get_logger
 from reconciler.plan.actions import ExpressFullBackup
@@ -14,17 +15,20 @@ _log = get_logger()
 def run(action: ExpressFullBackup, bench: Workbench) -> Outcome:
     """Copy what changed since the replica's newest recovery point, whichever that is by now.
 
+    What a person asked for is made, filled slot or not.
+
     Raises:
         PlanChangedError: The replica is gone.
     """
-    replica = bench.catalogue.replicas()[action.source]
-    if replica.head is None or replica.volume is None:
-        raise PlanChangedError(
-            f"{action.subject.name} has no replica any more", hint="plan again: reconciler plan"
-        )
-    if is_filled_meanwhile(action.cause, bench):
+    volume = replica_volume(bench)
+    if _is_made_meanwhile(action, bench):
         return Outcome(is_void=True)
-    point = capture(action, bench, bench.source, replica.volume)
+    details: dict[str, object] = {}
+    if action.missed_slots:
+        details = {"missed_slots": action.missed_slots, "since": _newest(bench)}
+    point = capture(action, bench, trusting_start(bench, volume))
+    if details:  # told once, when they are made up for, however many tries it took
+        _log.warning(Event.SLOTS_MISSED, slots=action.missed_slots, since=details["since"])
     _log.info(
         Event.RECOVERY_POINT_CREATED,
         recovery_point=point.id,
@@ -33,4 +37,17 @@ def run(action: ExpressFullBackup, bench: Workbench) -> Outcome:
         bytes_read=point.bytes_read,
         bytes_stored=point.bytes_stored,
     )
-    return Outcome(point.bytes_read, point.bytes_stored, details={"recovery_point": point.id})
+    details["recovery_point"] = point.id
+    return Outcome(point.bytes_read, point.bytes_stored, details=details)
+
+
+def _is_made_meanwhile(action: ExpressFullBackup, bench: Workbench) -> bool:
+    """Whether a clean-up just before has finished the very point that is wanted."""
+    if action.requests:
+        return is_answered(action, bench)
+    return is_filled_meanwhile(action.cause, bench)
+
+
+def _newest(bench: Workbench) -> str:
+    latest = bench.catalogue.replicas()[bench.source.id].latest_captured_at
+    return latest.isoformat() if latest else ""

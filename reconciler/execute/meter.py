@@ -6,6 +6,10 @@ from dataclasses import dataclass
 from reconciler.errors import JobStoppedError
 
 
+def nothing() -> None:
+    """Do nothing."""
+
+
 @dataclass(slots=True)
 class Meter:
     """Bytes done of bytes expected. Its worker counts; anybody may read, or ask it to stop."""
@@ -15,6 +19,8 @@ class Meter:
     stop_reason: str = ""
     is_lease_lost: bool = False
     """Another process holds the job: not one write more."""
+    between_pieces: Callable[[], None] = nothing
+    """Called in the worker's thread, each time that something was done."""
 
     def expect(self, more: int) -> None:
         """Add to what there is to do."""
@@ -28,6 +34,7 @@ class Meter:
         """
         self.bytes_done += done
         self.require_going()
+        self.between_pieces()
 
     def running_total(self) -> Callable[[int], None]:
         """For who counts from zero: sets what was done since this call."""

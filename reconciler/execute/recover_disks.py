@@ -1,4 +1,4 @@
-"""Recovery to a folder: the virtual disks of a recovery point as VHDX files."""
+"""Recovery to a folder: the virtual disks of a recovery point, each in its format."""
 
 import errno
 import shutil
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from reconciler.blocks.vhdx_writer import VhdxWriter
+from reconciler.blocks.disk_file import create_disk
 from reconciler.blocks.volume import RecoveryPointDisk
 from reconciler.errors import RecoveryError, TargetExistsError, TargetFullError
 from reconciler.execute.meter import Meter
@@ -49,7 +49,8 @@ def run(action: RecoverDisks, tools: Tools, meter: Meter) -> Outcome:
 def file_name(machine_name: str, disk: DiskDescription) -> str:
     """Where a disk goes: machine and controller slot, in characters that every system takes."""
     slot = f"{disk.slot.controller_type}-{disk.slot.controller_number}-{disk.slot.location}"
-    return f"{_safe(machine_name) or 'machine'}-{_safe(slot)}.vhdx"
+    suffix = disk.geometry.format.value.lower()
+    return f"{_safe(machine_name) or 'machine'}-{_safe(slot)}.{suffix}"
 
 
 def _safe(text: str) -> str:
@@ -70,7 +71,7 @@ def _write_disk(
     description = disk.disk.description
     name = file_name(machine, description)
     partial = folder / f"{name}.partial"
-    writer = VhdxWriter(partial, description.geometry, description.virtual_disk_id)
+    writer = create_disk(partial, description.geometry, description.virtual_disk_id)
     try:
         for offset, length in _pieces(disk):
             writer.write(offset, disk.read(offset, length))

@@ -1,9 +1,13 @@
-"""What a dead job left: finished if its point was sealed, undone if not; then the host is swept."""
+"""What a dead job left: finished if its point was sealed, undone if not; then the host is swept.
+
+A machine that it saved runs on before anything else.
+"""
 
 from reconciler.errors import BlockDamagedError, ItemNotFoundError
 from reconciler.execute.capture import undo
 from reconciler.execute.conclude import conclude
 from reconciler.execute.outcome import Outcome
+from reconciler.execute.saved_machine import run_on
 from reconciler.execute.workbench import Workbench
 from reconciler.logs import Event, bound, get_logger
 from reconciler.model.observed import job_of
@@ -19,6 +23,7 @@ def run(action: RemoveLeftovers, bench: Workbench) -> Outcome:
     intent = bench.job.intent
     is_undone = False
     if bench.job.id in action.jobs:
+        run_on(bench)
         is_undone = intent is None or not _finished(action, bench, intent)
     removed = _sweep(action, bench)
     return Outcome(is_undone=is_undone, details={"removed": removed})
@@ -32,7 +37,7 @@ def _finished(action: RemoveLeftovers, bench: Workbench, intent: Intent) -> bool
             manifest = repository.manifest(action.source, intent.recovery_point)
         except (ItemNotFoundError, BlockDamagedError) as error:
             # a manifest that is damaged before anything refers to it is no recovery point
-            undo(bench, bench.source, intent)
+            undo(bench, intent)
             _log.info(Event.JOB_ABANDONED, reason=error.message)
             return False
         conclude(bench, intent, manifest, is_tracked=action.is_tracked)

@@ -23,6 +23,20 @@ class PolicyStamp:
 
 
 @dataclass(frozen=True, slots=True)
+class ResumePace:
+    """How a machine is tried that was saved and cannot be resumed.
+
+    Units: seconds.
+    """
+
+    every_s: float = 5.0
+    for_s: float = 20.0
+    """After that its disks are copied all the same."""
+    again_every_s: float = 30.0
+    """While they are copied."""
+
+
+@dataclass(frozen=True, slots=True)
 class Tools:
     """What every job of a process shares; each call may be made from any thread."""
 
@@ -42,6 +56,9 @@ class Tools:
     """Chooses the volume of a pool for a new replica."""
     reached: Callable[[Boundary], None] = lambda _: None
     """Told of each boundary as it is passed; tests stop the process there."""
+    merge_wait_s: float = 60.0
+    """How long a machine may be busy before its capture gives up; most merges are short."""
+    resuming: ResumePace = ResumePace()
 
 
 @dataclass(frozen=True, slots=True)

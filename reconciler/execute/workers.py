@@ -28,7 +28,7 @@ def carry_out(executor: Executor, actions: Sequence[Action]) -> Iterator[Result]
     pool = ThreadPoolExecutor(THREADS, thread_name_prefix="worker")
     try:
         futures = [
-            pool.submit(contextvars.copy_context().run, _one_machine, executor, each, stopping)
+            pool.submit(contextvars.copy_context().run, carry_out_machine, executor, each, stopping)
             for each in machines
         ]
         for future in as_completed(futures):
@@ -41,7 +41,9 @@ def carry_out(executor: Executor, actions: Sequence[Action]) -> Iterator[Result]
         pool.shutdown(cancel_futures=True)
 
 
-def _one_machine(executor: Executor, actions: Sequence[Action], stopping: Event) -> list[Result]:
+def carry_out_machine(
+    executor: Executor, actions: Sequence[Action], stopping: Event
+) -> list[Result]:
     """The actions of one machine, in order; what follows a failure is not tried."""
     results: list[Result] = []
     sessions: list[HostSession] = []

@@ -1,6 +1,6 @@
 """The agent's functions, answered by the lab."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from reconciler import agent_contract as contract
 from reconciler.agent_contract import AgentFunction, pack_ranges
@@ -8,12 +8,19 @@ from reconciler.lab.book import HostBook
 from reconciler.lab.describe import (
     Answer,
     checkpoint_answer,
+    cluster_answer,
+    event_answer,
     machine_answer,
     operation_answer,
+    planned_answer,
     reference_point_answer,
+    volume_answer,
 )
 from reconciler.lab.dice import Dice
+from reconciler.lab.faults import FaultKind, is_set, told
+from reconciler.lab.node import ClusterNode
 from reconciler.lab.operations import Operations
+from reconciler.lab.power import computer_name
 from reconciler.lab.served_files import ServedFiles
 from reconciler.lab.state import MachineState
 from reconciler.lab.tracking import changed_piece, epoch_of
@@ -27,8 +34,9 @@ Arguments = Mapping[str, object]
 class LabAgent:
     """The body behind one host's wire; safe to call from several threads."""
 
-    def __init__(self, book: HostBook, operations: Operations) -> None:
+    def __init__(self, book: HostBook, operations: Operations, node: ClusterNode) -> None:
         self._book = book
+        self._node = node
         self._operations = operations
         self._files = ServedFiles(book)
         self._answers: dict[str, Callable[[Arguments], Iterable[Answer]]] = {
@@ -36,6 +44,9 @@ class LabAgent:
             contract.GET_MACHINE.name: self._machines,
             contract.GET_CHECKPOINT.name: self._checkpoints,
             contract.GET_REFERENCE_POINT.name: self._reference_points,
+            contract.GET_CLUSTER.name: self._cluster,
+            contract.GET_VOLUME.name: self._volumes,
+            contract.GET_EVENT.name: self._events,
             contract.GET_OPERATION.name: self._operation,
             contract.STOP_OPERATION.name: self._stop,
             contract.GET_DISK_CHANGE.name: self._changes,
@@ -45,6 +56,8 @@ class LabAgent:
 
     def invoke(self, function: AgentFunction, arguments: Arguments) -> Iterable[Answer]:
         """Answer one call; see AgentBody."""
+        with self._book.changed:
+            self._node.sync()
         if answer := self._answers.get(function.name):
             return list(answer(arguments))
         started = self._operations.start(function, {k: str(v) for k, v in arguments.items()})
@@ -53,25 +66,54 @@ class LabAgent:
     def _host(self, _: Arguments) -> Iterable[Answer]:
         state = self._book.state
         yield {
-            "ComputerName": state.name.upper(),
+            "ComputerName": computer_name(state.name),
             "OSBuild": state.os_build,
             "AgentVersion": AGENT_VERSION,
             "ContractVersion": contract.CONTRACT_VERSION,
             "LastBootUpTime": state.booted_at,
+            "ClusterName": state.cluster,
         }
 
-    def _machines(self, arguments: Arguments) -> Iterable[Answer]:
+    def _cluster(self, _: Arguments) -> Iterable[Answer]:
+        if cluster := self._book.cluster:
+            yield cluster_answer(cluster.read())
+
+    def _volumes(self, _: Arguments) -> Iterable[Answer]:
         with self._book.changed:
-            return [
-                machine_answer(self._book, machine, self._operations.statuses(machine))
-                for machine in self._chosen(arguments)
+            local = list(self._book.state.volumes)
+        cluster = self._book.cluster
+        shared = cluster.read().volumes if cluster else []
+        answers = [volume_answer(volume, is_cluster_shared=False) for volume in local]
+        answers += [volume_answer(volume, is_cluster_shared=True) for volume in shared]
+        if is_set(self._book.state.faults, FaultKind.VOLUME_FULL):
+            answers = [answer | {"SizeRemaining": 0} for answer in answers]
+        return answers
+
+    def _events(self, arguments: Arguments) -> Iterable[Answer]:
+        after, most = _number(arguments, "AfterRecordId"), _number(arguments, "MaxEvents")
+        with self._book.changed:
+            later = [event for event in self._book.state.events if event.record_id > after]
+        return [event_answer(event) for event in later[:most]]
+
+    def _machines(self, arguments: Arguments) -> Iterable[Answer]:
+        wanted = _wanted(arguments)
+        with self._book.changed:
+            coming = [m for m in self._node.planned() if wanted is None or m.vm_id in wanted]
+            if wanted:
+                wanted = [vm_id for vm_id in wanted if vm_id not in {m.vm_id for m in coming}]
+            return [planned_answer(self._book, machine) for machine in coming] + [
+                self._told(machine) for machine in self._chosen(wanted)
             ]
+
+    def _told(self, machine: MachineState) -> Answer:
+        usual = machine_answer(self._book, machine, self._operations.statuses(machine))
+        return usual | {"State": self._operations.state_of(machine)} | told(machine)
 
     def _checkpoints(self, arguments: Arguments) -> Iterable[Answer]:
         with self._book.changed:
             return [
                 checkpoint_answer(self._book, machine, point)
-                for machine in self._chosen(arguments)
+                for machine in self._chosen(_wanted(arguments))
                 for point in machine.checkpoints
             ]
 
@@ -79,7 +121,7 @@ class LabAgent:
         with self._book.changed:
             return [
                 reference_point_answer(machine, point)
-                for machine in self._chosen(arguments)
+                for machine in self._chosen(_wanted(arguments))
                 for point in machine.reference_points
             ]
 
@@ -110,12 +152,19 @@ class LabAgent:
     def _hashes(self, arguments: Arguments) -> Iterable[Answer]:
         yield {"Hashes": self._files.hashes(str(arguments["Path"]), _packed(arguments))}
 
-    def _chosen(self, arguments: Arguments) -> list[MachineState]:
+    def _chosen(self, wanted: Sequence[str] | None) -> list[MachineState]:
         """The machines asked for, or all."""
-        wanted = arguments.get("VMId")
-        if isinstance(wanted, (list, tuple)) and wanted:
-            return [self._book.machine(str(vm_id)) for vm_id in wanted]
+        if wanted is not None:
+            return [self._book.machine(vm_id) for vm_id in wanted]
         return list(self._book.state.machines.values())
+
+
+def _wanted(arguments: Arguments) -> list[str] | None:
+    """The machines that a call is about; None means all."""
+    wanted = arguments.get("VMId")
+    if not (isinstance(wanted, (list, tuple)) and wanted):
+        return None
+    return [str(vm_id) for vm_id in wanted]
 
 
 def _number(arguments: Arguments, name: str) -> int:

@@ -5,10 +5,13 @@ import threading
 from pathlib import Path, PureWindowsPath
 
 from reconciler.errors import ItemNotFoundError, SettingsError
+from reconciler.lab.cluster import Cluster
 from reconciler.lab.files import replace_file
 from reconciler.lab.state import DiskState, HostState, MachineState
 from reconciler.lab.wire.body import AgentError
 from reconciler.ports import Clock
+
+CLUSTER_STORAGE = "ClusterStorage"
 
 
 class HostBook:
@@ -23,6 +26,8 @@ class HostBook:
         self.clock = clock
         self.changed = threading.Condition()
         self.state = _read(folder)
+        name = self.state.cluster
+        self.cluster = Cluster(folder.parent / name) if name else None
 
     def save(self) -> None:
         """Make the state durable against a kill."""
@@ -59,24 +64,32 @@ class HostBook:
 
     def local(self, host_path: str) -> Path:
         """Where a file of the host really is."""
-        return local_path(self.folder, host_path)
+        return local_path(self.folder, host_path, self.state.cluster)
 
     def shadow(self, machine: MachineState, disk: DiskState) -> Path:
         """The raw judge of a disk."""
-        return shadow_path(self.folder, machine, disk)
+        folder = self.cluster.folder if self.cluster and machine.is_clustered else self.folder
+        return shadow_path(folder, machine, disk)
 
     def remove_debris(self) -> None:
-        """Delete disk files that no machine has: left by a kill between a file and its save."""
-        kept = {
-            self.local(path)
-            for machine in self.state.machines.values()
-            for disk in machine.disks
-            for path in disk.chain
-        }
-        for root, _, names in os.walk(self.folder / "files"):
-            for path in (Path(root) / name for name in names):
-                if path not in kept:
-                    path.unlink()
+        """Delete disk files that no machine has: left by a kill between a file and its save.
+
+        In folders that are shared, other hosts have files too: there only what was made over a disk
+        of ours can be debris of ours.
+        """
+        disks = [disk for machine in self.state.machines.values() for disk in machine.disks]
+        kept = {self.local(path) for disk in disks for path in disk.chain}
+        found = [Path(root) / name for root, _, names in os.walk(self._files) for name in names]
+        for base in (self.local(path) for disk in disks for path in disk.chain[:1]):
+            if not base.is_relative_to(self._files):
+                found += base.parent.glob(f"{base.stem}_*.avhd*")
+        for path in found:
+            if path not in kept:
+                path.unlink(missing_ok=True)
+
+    @property
+    def _files(self) -> Path:
+        return self.folder / "files"
 
 
 def write_state(folder: Path, state: HostState) -> None:
@@ -84,10 +97,24 @@ def write_state(folder: Path, state: HostState) -> None:
     replace_file(folder / "state.json", state.model_dump_json().encode())
 
 
-def local_path(folder: Path, host_path: str) -> Path:
-    """A Windows path as a place below a host's folder; only for paths that we made."""
+def local_path(folder: Path, host_path: str, cluster: str = "") -> Path:
+    """Where a Windows path of a host really is; only for paths that we made.
+
+    What begins with a server is in that server's folder beside the host's, and what is on a cluster
+    shared volume in the cluster's.
+    """
     path = PureWindowsPath(host_path)
+    if is_remote(host_path):
+        server, share = path.drive.lstrip("\\").split("\\")
+        return folder.parent.joinpath(server, share, *path.parts[1:])
+    if cluster and path.parts[1:2] == (CLUSTER_STORAGE,):
+        folder = folder.parent / cluster
     return folder.joinpath("files", path.drive.rstrip(":"), *path.parts[1:])
+
+
+def is_remote(host_path: str) -> bool:
+    """Whether a path leads to a file server."""
+    return host_path.startswith("\\\\")
 
 
 def shadow_path(folder: Path, machine: MachineState, disk: DiskState) -> Path:

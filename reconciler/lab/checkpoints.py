@@ -4,16 +4,19 @@ A disk's files are a stack. A checkpoint puts a new file on every stack, where t
 from then on, and keeps the files below. Only the top file is ever merged, into the one below it,
 and only if no checkpoint keeps that one; so a file that a checkpoint names never moves or changes,
 whatever happens to older checkpoints, and a stack that a foreign checkpoint holds up sinks when
-that goes. (Hyper-V also merges files in the middle of a stack; that would only add ways to pull a
-file from under its reader, which real hosts refuse by sharing violations.)
+that goes. Files of the user's own checkpoint, at the bottom, are never merged. (Hyper-V also merges
+files in the middle of a stack; that would only add ways to pull a file from under its reader, which
+real hosts refuse by sharing violations.)
 """
 
 from collections.abc import Iterator
 from pathlib import PureWindowsPath
 
+from reconciler.lab import faults
 from reconciler.lab.book import HostBook
 from reconciler.lab.definition import VSS
 from reconciler.lab.disks import LabDisk
+from reconciler.lab.faults import FaultKind
 from reconciler.lab.state import (
     CheckpointDisk,
     CheckpointState,
@@ -24,8 +27,10 @@ from reconciler.lab.state import (
     TrackedDiskState,
     new_id,
 )
-from reconciler.lab.tracking import close_epoch, forget_unneeded, rct_id
+from reconciler.lab.tracking import can_track, close_epoch, forget_unneeded, rct_id
+from reconciler.lab.witness import keep
 
+NOT_SUPPORTED = 32_770
 INVALID_STATE = 32_775
 """Source: hyperv-facts.md §1.2."""
 
@@ -46,9 +51,10 @@ def take(book: HostBook, machine: MachineState, record: OperationRecord) -> None
     """
     if book.state.pending:
         raise RefusedError(INVALID_STATE, "a write of a guest was cut off; restart the host")
-    _refuse_unfit(machine, record)
+    _refuse_unfit(book, machine, record)
+    _refuse_faulty(book, machine)
     disks = [disk for disk in machine.disks if disk.has_file]
-    children = [_child_path(disk) for disk in disks]
+    children = [child_path(disk) for disk in disks]
     for disk, child in zip(disks, children, strict=True):
         LabDisk.create_child(book.local(child), book.local(disk.live_path), disk.live_path)
     held = []
@@ -60,10 +66,17 @@ def take(book: HostBook, machine: MachineState, record: OperationRecord) -> None
     point = CheckpointState(id=new_id(), name=name, created_at=book.stamp(), disks=held)
     machine.checkpoints.append(point)
     record.checkpoint_id = point.id
+    keep(book, machine, name)
 
 
-def convert(machine: MachineState, record: OperationRecord) -> None:
-    """Turn a checkpoint into a reference point that counts from when the checkpoint was taken."""
+def convert(book: HostBook, machine: MachineState, record: OperationRecord) -> None:
+    """Turn a checkpoint into a reference point that counts from when the checkpoint was taken.
+
+    Raises:
+        RefusedError: The host, or the machine's version, is too old for change tracking.
+    """
+    if not can_track(book.state.os_build, str(machine.properties["Version"])):
+        raise RefusedError(NOT_SUPPORTED, f"'{machine.name}' has no resilient change tracking.")
     point = _taken_off(machine, record)
     disks = {disk.number: disk for disk in machine.disks}
     tracked = [
@@ -100,7 +113,7 @@ def mergeable(machine: MachineState) -> Iterator[DiskState]:
     """Disks whose top file may be merged now."""
     named = machine.named_paths()
     for disk in machine.disks:
-        if len(disk.chain) > 1 and disk.chain[-2] not in named:
+        if len(disk.chain) > disk.kept_files and disk.chain[-2] not in named:
             yield disk
 
 
@@ -119,12 +132,26 @@ def merge_top(book: HostBook, disk: DiskState) -> None:
     book.local(child).unlink()
 
 
-def _refuse_unfit(machine: MachineState, record: OperationRecord) -> None:
+def _refuse_unfit(book: HostBook, machine: MachineState, record: OperationRecord) -> None:
     if machine.state.endswith("Critical"):
         raise RefusedError(INVALID_STATE, f"'{machine.name}' is in the state {machine.state}.")
     wants_guest = record.arguments["ConsistencyLevel"] == "Application"
+    version = str(machine.properties["Version"])
+    if wants_guest and not can_track(book.state.os_build, version):
+        raise RefusedError(NOT_SUPPORTED, f"'{machine.name}' has no production checkpoints.")
     if wants_guest and not (machine.state == "Running" and _guest_answers(machine)):
         text = f"The guest of '{machine.name}' cannot take part in a production checkpoint."
+        raise RefusedError(INVALID_STATE, text)
+
+
+def _refuse_faulty(book: HostBook, machine: MachineState) -> None:
+    if faults.strikes(machine.faults, FaultKind.CHECKPOINT_EXCEPTION):
+        text = f"The checkpoint operation for '{machine.name}' failed."
+        raise RefusedError(faults.FAILED, text)
+    if faults.is_set(book.state.faults, FaultKind.VOLUME_FULL):
+        raise RefusedError(faults.DISK_FULL, "There is not enough space on the disk.")
+    if faults.troubles(machine):
+        text = f"Replication of '{machine.name}' does not allow a checkpoint now."
         raise RefusedError(INVALID_STATE, text)
 
 
@@ -135,9 +162,10 @@ def _guest_answers(machine: MachineState) -> bool:
     )
 
 
-def _child_path(disk: DiskState) -> str:
+def child_path(disk: DiskState) -> str:
+    """A new name for a differencing file beside the others of a disk."""
     base = PureWindowsPath(disk.chain[0])
-    return str(base.with_name(f"{base.stem}_{new_id().upper()}.avhdx"))
+    return str(base.with_name(f"{base.stem}_{new_id().upper()}.a{disk.format.lower()}"))
 
 
 def _taken_off(machine: MachineState, record: OperationRecord) -> CheckpointState:

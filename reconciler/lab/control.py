@@ -77,13 +77,22 @@ class ControlClient:
 
 
 def client_for_machine(folder: Path, vm: str) -> ControlClient:
-    """The door of the host that has a machine of this name.
+    """The door of the first host that has a machine of this name, label or id.
 
     Raises:
-        ControlError: No running host of the lab has it.
+        ControlError: No host of the lab has it.
+        HostUnreachableError: No host that runs has it, and one does not run.
     """
+    silent = None
     for name in host_names(folder):
         client = ControlClient(folder, name)
-        if vm in client.ask("ping")["machines"]:
+        try:
+            called = client.ask("ping")["called"]
+        except HostUnreachableError as error:
+            silent = silent or error
+            continue
+        if vm in called:
             return client
+    if silent:
+        raise silent
     raise ControlError(f"no lab host has a machine {vm}", hint="reconciler lab status")

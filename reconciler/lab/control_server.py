@@ -21,14 +21,23 @@ Arguments = Mapping[str, Any]
 Deeds = dict[str, Callable[[Arguments], object]]
 
 
-class ControlServer:
-    """The door of one host, in the host's process."""
+def host_control(host: LabHost, lab: Path, more: Deeds | None = None) -> "ControlServer":
+    """The door of a host; it answers when it is started."""
+    return ControlServer(lab / host.name, _deeds(host) | (more or {}), host.sync)
 
-    def __init__(self, host: LabHost, folder: Path, more: Deeds | None = None) -> None:
+
+class ControlServer:
+    """The door of one host or file server, in its process."""
+
+    def __init__(
+        self, folder: Path, deeds: Deeds, before: Callable[[], None] = lambda: None
+    ) -> None:
+        """`before` is called before each deed."""
         self._token = secrets.token_hex(32)
-        self._deeds = _deeds(host) | (more or {})
+        self._before = before
+        self._deeds = deeds
         self._server = _Server(self._answer)
-        self._path = folder / host.name / "control.json"
+        self._path = folder / "control.json"
         door = Door(port=self._server.server_address[1], token=self._token)
         replace_file(self._path, door.model_dump_json().encode(), mode=0o600)
 
@@ -47,6 +56,7 @@ class ControlServer:
             asked = orjson.loads(line)
             if not secrets.compare_digest(str(asked["token"]), self._token):
                 return {"error": "wrong token", "hint": "ask through reconciler lab"}
+            self._before()
             return {"result": self._deeds[asked["operation"]](asked["arguments"])}
         except ReconcilerError as error:
             return {"error": error.message, "hint": error.hint}
@@ -57,7 +67,11 @@ class ControlServer:
 def _deeds(host: LabHost) -> Deeds:
     """Every operation of the door, with its arguments."""
     return {
-        "ping": lambda _: {"host": host.name, "machines": list(host.machine_names())},
+        "ping": lambda _: {
+            "host": host.name,
+            "machines": list(host.machine_names()),
+            "called": list(host.machine_callings()),
+        },
         "write": lambda a: host.guest_write(a["vm"], int(a["total_bytes"]), a.get("seed")),
         "shadow": lambda a: [str(path) for path in host.copy_shadows(Path(a["target"]))],
         "known_files": lambda a: [asdict(file) for file in host.known_files(a["vm"])],
@@ -67,6 +81,16 @@ def _deeds(host: LabHost) -> Deeds:
         "forget_tracking": lambda a: host.forget_tracking(a["vm"]),
         "delete_machine": lambda a: host.delete_machine(a["vm"]),
         "settle": lambda _: host.settle(),
+        "set_volume": lambda a: host.set_volume(a["path"], a["name"], str(a["value"])),
+        "migrate": lambda a: host.migrations.migrate(a["vm"], a["to"], float(a["seconds"])),
+        "begin_migration": lambda a: host.migrations.begin(a["vm"], a["to"], float(a["seconds"])),
+        "apply_replica_log": lambda a: host.apply_replica_log(a["vm"], int(a["total_bytes"])),
+        "shut_down": lambda _: host.shut_down(),
+        "replace_node": lambda a: host.replace_node(a["lost"]),
+        "states": lambda _: host.states(),
+        "fault_set": lambda a: host.faults.set(a["kind"], a.get("vm"), a.get("count")),
+        "fault_clear": lambda a: host.faults.clear(a.get("kind"), a.get("vm")),
+        "faults": lambda _: host.faults.all(),
     }
 
 

@@ -21,6 +21,9 @@ class DiskDefinition:
     slot: ControllerSlot
     format_block_bytes: int = 1 << 20
     """Small, so that a mostly empty disk allocates little. Units: bytes."""
+    format: str = "VHDX"
+    disk_number: int | None = None
+    """Set for a pass-through disk: a physical disk, so it has neither image nor path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,23 +38,50 @@ class MachineDefinition:
     configuration_version: str = "10.0"
     state: str = "Running"
     replication_mode: str = "None"
+    notes: str = ""
+    label: str = ""
+    """What its shadows are called; its name when left out. A replica has its primary's name."""
+    vss_status: str = "Ok"
+    has_user_checkpoint: bool = False
+    """Its disks begin as a base and the differencing file of a checkpoint that a user made."""
     services: tuple[str, ...] = (VSS, HEARTBEAT, KEY_VALUE_PAIRS, SHUTDOWN, TIME_SYNC)
 
 
 @dataclass(frozen=True, slots=True)
+class VolumeDefinition:
+    """One volume, by where it is mounted."""
+
+    path: str
+    is_deduplicated: bool = False
+    protection: str = "Off"
+
+
+@dataclass(frozen=True, slots=True)
 class HostDefinition:
-    """One new host."""
+    """One new host; drives that it has disks on need not be named."""
 
     name: str
     machines: tuple[MachineDefinition, ...]
     os_build: int = 20_348
+    cluster: str = ""
+    volumes: tuple[VolumeDefinition, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterDefinition:
+    """One new cluster; its nodes are the hosts that name it."""
+
+    name: str
+    volumes: tuple[VolumeDefinition, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class LabDefinition:
-    """All hosts of a new lab."""
+    """All of a new lab."""
 
     hosts: tuple[HostDefinition, ...] = field(default=())
+    clusters: tuple[ClusterDefinition, ...] = ()
+    file_servers: tuple[str, ...] = ()
 
 
 FIN_SQL01 = MachineDefinition(
@@ -72,6 +102,7 @@ FIN_SQL01 = MachineDefinition(
             slot=ControllerSlot("SCSI", 0, 1),
         ),
     ),
+    notes="labels: tier=gold, department=finance",
 )
 WEB_01 = MachineDefinition(
     vm_id="b0e3c7a8-2d94-4e16-a5f7-91c6d8e2b702",
@@ -87,6 +118,7 @@ WEB_01 = MachineDefinition(
     ),
     configuration_version="9.0",
 )
+"""A Linux guest."""
 
 TWO_HOSTS = LabDefinition(
     (HostDefinition("hv1", (FIN_SQL01,)), HostDefinition("hv2", (WEB_01,), os_build=17_763))

@@ -3,12 +3,16 @@
 from collections.abc import Mapping
 
 from reconciler.lab.book import HostBook
+from reconciler.lab.cluster import ClusterState
+from reconciler.lab.power import computer_name
 from reconciler.lab.state import (
     CheckpointState,
     DiskState,
+    EventRecord,
     MachineState,
     OperationRecord,
     ReferencePointState,
+    VolumeState,
 )
 from reconciler.model.machine import ControllerSlot
 
@@ -23,6 +27,7 @@ def machine_answer(book: HostBook, machine: MachineState, going_on: list[str]) -
         "VMId": machine.vm_id,
         **machine.properties,
         "OperationalStatus": statuses + going_on,
+        "Jobs": [{"JobType": job.type, "JobState": job.state} for job in machine.jobs],
         "HardDrives": [drive_answer(book, disk, disk.live_path) for disk in machine.disks],
         "IntegrationServices": [
             {
@@ -33,6 +38,12 @@ def machine_answer(book: HostBook, machine: MachineState, going_on: list[str]) -
             for service in machine.services
         ],
     }
+
+
+def planned_answer(book: HostBook, machine: MachineState) -> Answer:
+    """Reconciler.Machine of the half that waits for a machine which migrates to here."""
+    shown = {"VirtualMachineType": "PlannedVirtualMachine", "State": "Off"}
+    return machine_answer(book, machine, []) | shown
 
 
 def checkpoint_answer(book: HostBook, machine: MachineState, point: CheckpointState) -> Answer:
@@ -63,6 +74,43 @@ def reference_point_answer(machine: MachineState, point: ReferencePointState) ->
     }
 
 
+def cluster_answer(cluster: ClusterState) -> Answer:
+    """Reconciler.Cluster."""
+    return {
+        "Name": cluster.name,
+        "Nodes": [
+            {"Name": computer_name(name), "State": state} for name, state in cluster.nodes.items()
+        ],
+        "Groups": [
+            {"VMId": vm_id, "OwnerNode": computer_name(group.owner), "State": group.state}
+            for vm_id, group in cluster.groups.items()
+        ],
+    }
+
+
+def volume_answer(volume: VolumeState, *, is_cluster_shared: bool) -> Answer:
+    """Reconciler.Volume."""
+    return {
+        "Path": volume.path,
+        "Size": volume.size_bytes,
+        "SizeRemaining": volume.free_bytes,
+        "IsClusterShared": is_cluster_shared,
+        "DedupEnabled": volume.is_deduplicated,
+        "ProtectionStatus": volume.protection,
+    }
+
+
+def event_answer(event: EventRecord) -> Answer:
+    """Reconciler.Event."""
+    return {
+        "RecordId": event.record_id,
+        "ProviderName": event.provider,
+        "Id": event.id,
+        "TimeCreated": event.at,
+        "Node": event.node,
+    }
+
+
 def operation_answer(record: OperationRecord) -> Answer:
     """Reconciler.Operation."""
     return {
@@ -83,10 +131,10 @@ def drive_answer(book: HostBook, disk: DiskState, path: str) -> Answer:
         "Path": path if disk.has_file else "",
         "DiskNumber": None,
         "DiskIdentifier": disk.virtual_disk_id,
-        "VhdFormat": "VHDX",
-        "VhdType": "Dynamic" if path == disk.chain[0] else "Differencing",
+        "VhdFormat": disk.format,
+        "VhdType": "Differencing" if path in disk.chain[1:] else "Dynamic",
         "Size": disk.virtual_bytes,
-        "FileSize": book.local(path).stat().st_size,
+        "FileSize": book.local(path).stat().st_size if path else 0,
         "BlockSize": disk.format_block_bytes,
         "LogicalSectorSize": disk.logical_sector_bytes,
         "PhysicalSectorSize": disk.physical_sector_bytes,

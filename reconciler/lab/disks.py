@@ -1,4 +1,4 @@
-"""Virtual disks of the lab: VHDX files that guests write to and checkpoints fork.
+"""Virtual disks of the lab: VHDX and VHD files that guests write to and checkpoints fork.
 
 A chain is given as local files, base first; host paths stand only in parent locators, for whoever
 reads the files through a host. One thread at a time uses a disk.
@@ -7,16 +7,18 @@ A process that is killed leaves a chain that can be read; what it was doing may 
 again, a merge, too.
 """
 
-import os
 from collections.abc import Iterable, Sequence
-from pathlib import Path, PureWindowsPath
+from pathlib import Path
 from typing import Final, Self
-from uuid import UUID, uuid4
+from uuid import uuid4
 
-from reconciler.blocks.vhdx_format import MIB, NO_GUID, BatShape
-from reconciler.lab.disk_blocks import DiskBlocks, Nowhere
+from reconciler.blocks.vhd_format import FOOTER_COOKIE
+from reconciler.blocks.vhdx_format import MIB
+from reconciler.lab.disk_blocks import Nowhere
+from reconciler.lab.disk_layer import VhdxLayer
 from reconciler.lab.disk_log import write_log
-from reconciler.lab.disk_tables import DiskPlan, DiskTables
+from reconciler.lab.disk_tables import DiskTables
+from reconciler.lab.vhd_layer import VhdLayer
 from reconciler.model.machine import DiskFormat, DiskGeometry
 
 CHILD_BLOCK_BYTES: Final = 2 * MIB
@@ -27,12 +29,11 @@ _GRAIN_BYTES: Final = 64 << 10
 class LabDisk:
     """An open virtual disk with its parents."""
 
-    def __init__(self, tables: DiskTables, parent: "LabDisk | None" = None) -> None:
-        self._tables = tables
-        self._shape = tables.shape
-        self._blocks = DiskBlocks(tables)
+    def __init__(self, layer: VhdxLayer | VhdLayer, parent: "LabDisk | None" = None) -> None:
+        self._layer = layer
         self._parent = parent
-        self._is_marked = False
+        self.geometry = layer.geometry
+        """What a true copy must have beside its bytes."""
 
     @classmethod
     def create(cls, path: Path, geometry: DiskGeometry, virtual_disk_id: str) -> Self:
@@ -41,14 +42,8 @@ class LabDisk:
         Raises:
             FileExistsError: There is something at `path`.
         """
-        shape = BatShape(
-            geometry.virtual_bytes,
-            geometry.logical_sector_bytes,
-            geometry.format_block_bytes,
-            has_parent=False,
-        )
-        plan = DiskPlan(shape, geometry.physical_sector_bytes, UUID(virtual_disk_id))
-        return cls(DiskTables.create(path, plan))
+        kind = VhdLayer if geometry.format is DiskFormat.VHD else VhdxLayer
+        return cls(kind.create(path, geometry, virtual_disk_id))
 
     @classmethod
     def open(cls, chain: Sequence[Path]) -> Self:
@@ -60,7 +55,7 @@ class LabDisk:
         opened: Self | None = None
         try:
             for path in chain:
-                opened = cls(DiskTables(path), opened)
+                opened = cls(_open_layer(path), opened)
                 opened._check_parent()
         except BaseException:
             if opened:
@@ -79,15 +74,11 @@ class LabDisk:
         Raises:
             FileExistsError: There is something at `child`.
         """
-        tables = DiskTables(parent)
-        tables.close()
-        below = tables.shape
-        shape = BatShape(
-            below.virtual_bytes, below.logical_sector_bytes, block_bytes, has_parent=True
-        )
-        locator = _locator(tables, child, parent_host_path)
-        plan = DiskPlan(shape, tables.physical_sector_bytes, tables.virtual_disk_id, locator)
-        DiskTables.create(child, plan).close()
+        below = _open_layer(parent)
+        try:
+            below.create_child(child, parent_host_path, block_bytes)
+        finally:
+            below.close()
 
     @staticmethod
     def merge(child: Path, parent: Path) -> None:
@@ -108,27 +99,17 @@ class LabDisk:
     @staticmethod
     def relink(child: Path, parent: Path, parent_host_path: str) -> None:
         """Give a child another parent, one with the same bytes as the old one."""
-        below = DiskTables(parent)
-        below.close()
-        tables = DiskTables(child)
-        tables.set_locator(_locator(below, child, parent_host_path))
-        tables.close()
-
-    @property
-    def geometry(self) -> DiskGeometry:
-        """What a true copy must have beside its bytes."""
-        return DiskGeometry(
-            self._shape.virtual_bytes,
-            self._shape.logical_sector_bytes,
-            self._tables.physical_sector_bytes,
-            DiskFormat.VHDX,
-            self._shape.block_bytes,
-        )
+        below, upper = _open_layer(parent), _open_layer(child)
+        try:
+            upper.link(below, parent_host_path)
+        finally:
+            below.close()
+            upper.close()
 
     @property
     def virtual_disk_id(self) -> str:
-        """Lower case, without braces; a child has its parent's."""
-        return str(self._tables.virtual_disk_id)
+        """Lower case, without braces; that of the base."""
+        return self._parent.virtual_disk_id if self._parent else self._layer.virtual_disk_id
 
     def write(self, offset: int, data: bytes) -> None:
         """Write whole sectors, as a guest does.
@@ -136,13 +117,11 @@ class LabDisk:
         Raises:
             ValueError: Not whole sectors of the disk.
         """
-        sector = self._shape.logical_sector_bytes
+        sector, size = self.geometry.logical_sector_bytes, self.geometry.virtual_bytes
         end = offset + len(data)
-        if offset % sector or end % sector or not 0 <= offset <= end <= self._shape.virtual_bytes:
+        if offset % sector or end % sector or not 0 <= offset <= end <= size:
             raise ValueError(f"{offset}, {len(data)} are not whole sectors of the disk")
-        if data and not self._is_marked:
-            self._mark_as_written(uuid4())
-        self._blocks.write(offset, memoryview(data))
+        self._layer.write(offset, memoryview(data))
 
     def write_raw_image(self, pieces: Iterable[tuple[int, bytes]]) -> None:
         """Write offset and bytes of an image's pieces into an empty disk; zeros stay holes."""
@@ -154,12 +133,12 @@ class LabDisk:
 
     def read(self, offset: int, length: int) -> bytes:
         """Bytes of the disk through its chain; behind its end all is zeros."""
-        end = min(offset + length, self._shape.virtual_bytes)
+        end = min(offset + length, self.geometry.virtual_bytes)
         parts = []
-        for run in self._blocks.runs(offset, end):
+        for run in self._layer.runs(offset, end):
             size = run.end - run.start
             if not isinstance(run.place, Nowhere):
-                parts.append(self._tables.get(run.place, size))
+                parts.append(self._layer.get(run.place, size))
             elif run.place is Nowhere.BELOW and self._parent:
                 parts.append(self._parent.read(run.start, size))
             else:
@@ -170,69 +149,44 @@ class LabDisk:
         """Write as a host that then lost its power: data in place, table updates in the log only.
 
         Closes the disk. The lab cannot open it again; readers that replay logs can.
+
+        Raises:
+            TypeError: It is a VHD, which has no log.
         """
-        self._tables.captured = {}
+        if not isinstance(self._layer, VhdxLayer):
+            raise TypeError(f"{self._layer.path.name} is a VHD, which has no log")
+        tables = self._layer.tables
+        tables.captured = {}
         self.write(offset, data)
-        updates, self._tables.captured = self._tables.captured, None
-        write_log(self._tables, uuid4(), updates)
+        updates, tables.captured = tables.captured, None
+        write_log(tables, uuid4(), updates)
         self.close()
 
     def close(self) -> None:
         """Close the file and its parents; safe to call again."""
-        self._tables.close()
+        self._layer.close()
         if self._parent:
             self._parent.close()
 
     def _check_parent(self) -> None:
         below = self._parent
-        if below is None:
-            return
-        keys = ("parent_linkage", "parent_linkage2")
-        linkages = {UUID(self._tables.locator.get(key, str(NO_GUID))) for key in keys}
-        guid = below._tables.header.data_write_guid  # noqa: SLF001 (of this very class)
-        if guid not in linkages - {NO_GUID}:
-            raise ValueError(f"{self._tables.path.name} was not made over its parent as it is now")
-
-    def _mark_as_written(self, guid: UUID) -> None:
-        """A new DataWriteGuid before the first change since the disk was opened."""
-        if self._tables.header.data_write_guid != guid:
-            self._tables.set_header(data_write_guid=guid)
-        self._is_marked = True
+        if below and not self._layer.is_child_of(below._layer):  # noqa: SLF001 (of this class)
+            raise ValueError(f"{self._layer.path.name} was not made over its parent as it is now")
 
     def _merge_down(self) -> None:
-        below = self._parent
-        if below is None or below.geometry.virtual_bytes < self._shape.virtual_bytes:
-            raise ValueError(f"{self._tables.path.name} has no parent that can take it")
-        below._mark_as_written(self._announced_guid())  # noqa: SLF001 (of this very class)
-        for run in self._blocks.runs(0, self._shape.virtual_bytes):
+        below, size = self._parent, self.geometry.virtual_bytes
+        if below is None or below.geometry.virtual_bytes < size:
+            raise ValueError(f"{self._layer.path.name} has no parent that can take it")
+        self._layer.begin_merge(below._layer)  # noqa: SLF001 (of this very class)
+        for run in self._layer.runs(0, size):
             if run.place is Nowhere.BELOW:
                 continue
             for start in range(run.start, run.end, _COPY_BYTES):
                 below.write(start, self.read(start, min(_COPY_BYTES, run.end - start)))
 
-    def _announced_guid(self) -> UUID:
-        """The guid that the parent gets, known to this disk before. Source: [MS-VHDX] note 12.
 
-        A merge that was cut off announced one already: another would break the link.
-        """
-        announced = UUID(self._tables.locator["parent_linkage2"])
-        if announced == NO_GUID:
-            announced = uuid4()
-            texts = self._tables.locator | {"parent_linkage2": f"{{{announced}}}"}
-            self._tables.set_locator(texts)
-        return announced
-
-
-def _locator(parent: DiskTables, child: Path, parent_host_path: str) -> dict[str, str]:
-    """What a child says of its parent.
-
-    The second linkage stands there from the start, as zeros, so that a merge can fill it in
-    without moving anything; Hyper-V's own files have it, too.
-    """
-    relative = str(PureWindowsPath(os.path.relpath(parent.path, child.parent)))
-    return {
-        "parent_linkage": f"{{{parent.header.data_write_guid}}}",
-        "parent_linkage2": f"{{{NO_GUID}}}",
-        "relative_path": relative if relative.startswith("..") else f".\\{relative}",
-        "absolute_win32_path": f"\\\\?\\{parent_host_path}",
-    }
+def _open_layer(path: Path) -> VhdxLayer | VhdLayer:
+    """A file by its first bytes; the lab makes no fixed VHDs, whose guests begin the file."""
+    with path.open("rb") as file:
+        is_vhd = file.read(len(FOOTER_COOKIE)) == FOOTER_COOKIE
+    return VhdLayer(path) if is_vhd else VhdxLayer(DiskTables(path))

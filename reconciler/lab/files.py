@@ -6,6 +6,7 @@ The calls that only POSIX has stand here, each with a portable way beside it.
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -21,6 +22,14 @@ def replace_file(path: Path, data: bytes, mode: int = 0o644) -> None:
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as stream:
         stream.write(data)
     draft.replace(path)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Wait for a lock that one process at a time has; for short work on what several share."""
+    with path.open("ab") as stream:
+        _lock(stream, waits=True)
+        yield
 
 
 class FolderLock:
@@ -73,16 +82,16 @@ def _data_parts(stream: IO[bytes], size: int) -> Iterator[tuple[int, int]]:
         yield start, end
 
 
-def _lock(stream: IO[bytes]) -> bool:
+def _lock(stream: IO[bytes], *, waits: bool = False) -> bool:
     try:
         if sys.platform == "win32":
             import msvcrt  # noqa: PLC0415
 
-            msvcrt.locking(stream.fileno(), msvcrt.LK_NBLCK, 1)
+            msvcrt.locking(stream.fileno(), msvcrt.LK_LOCK if waits else msvcrt.LK_NBLCK, 1)
         else:
             import fcntl  # noqa: PLC0415
 
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(stream, fcntl.LOCK_EX | (0 if waits else fcntl.LOCK_NB))
     except OSError:
         return False
     return True

@@ -76,6 +76,7 @@ def known_files(machine: MachineState) -> list[KnownFile]:
             size=file.size,
         )
         for disk in machine.disks
+        if disk.chain
         for volume in disk_image(disk.image).volumes
         for file in volume.files
         if not file.is_scratch
@@ -123,16 +124,37 @@ class Guests:
                     f"the guest of {machine.name} cannot write: it is {machine.state}",
                     hint=f"reconciler lab set {machine.name} State Running",
                 )
-            pending = PendingWrite(
-                vm_id=machine.vm_id, seed=seed or new_id(), total_bytes=total_bytes
-            )
-            planned = plan_writes(machine, pending.seed, total_bytes)
-            for disk, writes in _by_disk(machine, planned):
-                note_changes(disk, _places(writes))
-            self._book.state.pending = pending
-            self._book.save()
+            return self._write(machine, total_bytes, seed or new_id())
+
+    def receive(self, machine: MachineState, total_bytes: int) -> int:
+        """Let a replica have new bytes from its primary, as applying a log does.
+
+        Returns: how many bytes were written.
+
+        Raises:
+            PrerequisiteError: The machine is no replica.
+        """
+        with self._book.changed:
             self.finish()
-            return sum(write.part.length for write in planned)
+            if not str(machine.properties["ReplicationMode"]).endswith("Replica"):
+                raise PrerequisiteError(
+                    f"{machine.name} on {self._book.state.name} is no replica",
+                    hint=f"its guest can write: reconciler lab write {machine.name}",
+                )
+            stamp = self._book.stamp()
+            machine.properties |= {"LastReplicationTime": stamp, "LastAppliedLogTime": stamp}
+            return self._write(machine, total_bytes, new_id())
+
+    def _write(self, machine: MachineState, total_bytes: int, seed: str) -> int:
+        planned = plan_writes(machine, seed, total_bytes)
+        for disk, writes in _by_disk(machine, planned):
+            note_changes(disk, _places(writes))
+        self._book.state.pending = PendingWrite(
+            vm_id=machine.vm_id, seed=seed, total_bytes=total_bytes
+        )
+        self._book.save()
+        self.finish()
+        return sum(write.part.length for write in planned)
 
     def finish(self) -> None:
         """Do the write that is noted, if there is one, from its beginning."""

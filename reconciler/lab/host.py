@@ -19,12 +19,17 @@ from reconciler.errors import CheckpointFailedError, MachineBusyError
 from reconciler.lab.agent import LabAgent
 from reconciler.lab.book import HostBook
 from reconciler.lab.clock import LabClock
+from reconciler.lab.fault_door import FaultDoor
 from reconciler.lab.files import FolderLock, copy_sparse
 from reconciler.lab.guests import Guests, KnownFile, known_files
+from reconciler.lab.migration import Migrations
+from reconciler.lab.node import ClusterNode
 from reconciler.lab.operations import Operations
 from reconciler.lab.pace import Delays, Pace
+from reconciler.lab.power import note_boot, note_shutdown
 from reconciler.lab.properties import set_property
 from reconciler.lab.state import MachineState, OperationRecord, new_id
+from reconciler.lab.volumes import set_volume
 from reconciler.lab.wire.body import AgentError
 
 
@@ -47,7 +52,10 @@ class LabHost:
         self._pace = Pace()
         self._operations = Operations(self._book, self._pace, delays or Delays())
         self._guests = Guests(self._book)
-        self.agent = LabAgent(self._book, self._operations)
+        self.faults = FaultDoor(self._book, self._operations)
+        self.node = ClusterNode(self._book, self._operations, self._guests)
+        self.migrations = Migrations(self._book, self.node, self._pace)
+        self.agent = LabAgent(self._book, self._operations, self.node)
         self._recover()
 
     def invoke(
@@ -75,15 +83,50 @@ class LabHost:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def shut_down(self) -> None:
+        """Go down as planned: machines of the cluster move away first, and the log says so.
+
+        Raises:
+            MachineBusyError: An operation runs on a machine that would have to move.
+        """
+        with self._book.changed:
+            self.migrations.drain()
+            note_shutdown(self._book)
+            self.node.leave()
+
+    def replace_node(self, lost: str) -> None:
+        """Another node of the cluster is gone; see ClusterNode.replace."""
+        with self._book.changed:
+            self.node.replace(lost)
+
+    def sync(self) -> None:
+        """See what other nodes of the cluster did."""
+        with self._book.changed:
+            self.node.sync()
+
     def machine_names(self) -> tuple[str, ...]:
         """The machines, by name."""
         with self._book.changed:
             return tuple(machine.name for machine in self._book.state.machines.values())
 
+    def machine_callings(self) -> tuple[str, ...]:
+        """All that the machines may be called by at the lab's doors; see HostBook.named."""
+        with self._book.changed:
+            machines = list(self._book.state.machines.values())
+        return tuple(word for m in machines for word in (m.name, m.label, m.vm_id))
+
     def guest_write(self, vm: str, total_bytes: int, seed: str | None = None) -> int:
         """Let a guest overwrite parts of its files; see Guests.write."""
         with self._book.changed:
-            return self._guests.write(self._book.named(vm), total_bytes, seed)
+            machine = self._book.named(vm)
+            self.faults.refuse_write(machine)
+            return self._guests.write(machine, total_bytes, seed)
+
+    def states(self) -> dict[str, str]:
+        """Name of the VMState of each machine, by its label."""
+        with self._book.changed:
+            machines = self._book.state.machines.values()
+            return {machine.label: self._operations.state_of(machine) for machine in machines}
 
     def known_files(self, vm: str) -> list[KnownFile]:
         """What the files of a machine hold at this moment."""
@@ -96,7 +139,7 @@ class LabHost:
         copies = []
         with self._book.changed:
             for machine in self._book.state.machines.values():
-                for disk in machine.disks:
+                for disk in (disk for disk in machine.disks if disk.chain):
                     source = self._book.shadow(machine, disk)
                     copy_sparse(source, target / source.name)
                     copies.append(target / source.name)
@@ -107,6 +150,16 @@ class LabHost:
         with self._book.changed:
             set_property(self._book.named(vm), name, text)
             self._book.save()
+
+    def set_volume(self, path: str, name: str, text: str) -> None:
+        """Set what the host shows of a volume; see volumes.set_volume."""
+        with self._book.changed:
+            set_volume(self._book, path, name, text)
+
+    def apply_replica_log(self, vm: str, total_bytes: int) -> int:
+        """Let Hyper-V Replica bring changes to a replica's disks; see Guests.receive."""
+        with self._book.changed:
+            return self._guests.receive(self._book.named(vm), total_bytes)
 
     def foreign_checkpoint(self, vm: str) -> str:
         """Take a checkpoint as another backup product would; gives its id."""
@@ -136,6 +189,7 @@ class LabHost:
 
     def _drop(self, machine: MachineState) -> None:
         state = self._book.state
+        self.node.forget(machine)
         del state.machines[machine.vm_id]
         for record in list(state.operations.values()):
             if record.vm_id == machine.vm_id:
@@ -144,6 +198,8 @@ class LabHost:
         self._book.changed.notify_all()
         for disk in machine.disks:
             self._book.shadow(machine, disk).unlink(missing_ok=True)
+            for path in disk.chain:
+                self._book.local(path).unlink(missing_ok=True)
 
     def _do(self, function: AgentFunction, vm: str, arguments: dict[str, str]) -> OperationRecord:
         request_id = new_id()
@@ -165,6 +221,8 @@ class LabHost:
 
     def _recover(self) -> None:
         with self._book.changed:
+            note_boot(self._book)
+            self.node.join()
             self._book.remove_debris()
             self._guests.finish()
             self._operations.resume()

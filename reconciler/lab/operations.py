@@ -16,11 +16,14 @@ from reconciler.agent_contract import (
     START_CHECKPOINT_REMOVAL,
     START_CONVERSION,
     START_REFERENCE_POINT_REMOVAL,
+    START_STATE_CHANGE,
+    SUCCEEDED,
     AgentFunction,
     OperationState,
 )
-from reconciler.lab import checkpoints
+from reconciler.lab import checkpoints, faults, saving
 from reconciler.lab.book import HostBook
+from reconciler.lab.faults import FaultKind
 from reconciler.lab.pace import Delays, Pace
 from reconciler.lab.state import MachineState, OperationRecord
 from reconciler.lab.wire.body import AgentError
@@ -29,7 +32,6 @@ _log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 KEPT_OPERATIONS = 512
 """Ended operations that the journal remembers."""
-_FAILED = 32_768
 _STATUS = {
     START_CHECKPOINT.name: "CreatingSnapshot",
     START_CONVERSION.name: "DeletingSnapshot",
@@ -45,18 +47,28 @@ class Operations:
         self._pace = pace
         self._delays = delays
         self._merges_due: set[str] = set()
+        self.moving: set[str] = set()
+        """Machines that migrate to another node; nothing may begin on them."""
 
     def resume(self) -> None:
         """After a restart: finish a merge that was cut off, and go on with all the rest."""
         with self._book.changed:
             for machine in self._book.state.machines.values():
-                for disk in machine.disks:
-                    if disk.is_merging:
-                        checkpoints.merge_top(self._book, disk)
-                self._merge_later(machine)
+                self.go_on_with(machine)
             for record in self._book.state.operations.values():
                 if not record.has_ended:
                     self._begin_later(record.request_id)
+
+    def go_on_with(self, machine: MachineState) -> None:
+        """Finish a merge that was cut off, and go on with the others; hold the lock."""
+        for disk in machine.disks:
+            if disk.is_merging:
+                checkpoints.merge_top(self._book, disk)
+        self._merge_later(machine)
+
+    def is_busy(self, machine: MachineState) -> bool:
+        """Whether an operation runs, or the machine is on its way; hold the lock."""
+        return machine.vm_id in self.moving or any(True for _ in self._running(machine))
 
     def start(self, function: AgentFunction, arguments: dict[str, str]) -> OperationRecord:
         """Begin an operation, or show the one that has this request id already.
@@ -70,6 +82,8 @@ class Operations:
                 return known.model_copy()
             machine = self._book.machine(vm_id)
             self._refuse_busy(machine)
+            if function is START_CHECKPOINT and self._is_stuck(machine):
+                raise _busy(machine, "is still merging its disks")
             _refuse_unknown(machine, arguments)
             record = OperationRecord(
                 request_id=request_id, function=function.name, vm_id=vm_id, arguments=arguments
@@ -103,7 +117,13 @@ class Operations:
         functions = [record.function for record in self._running(machine)]
         running = [_STATUS[function] for function in functions if function in _STATUS]
         is_merging = any(True for _ in checkpoints.mergeable(machine))
-        return running + (["MergingDisks"] if is_merging else [])
+        migrating = ["MigratingVirtualMachine"] if machine.vm_id in self.moving else []
+        return running + (["MergingDisks"] if is_merging else []) + migrating
+
+    def state_of(self, machine: MachineState) -> str:
+        """Name of the VMState, also on the way from one to another."""
+        passing = (saving.state_on_the_way(machine, record) for record in self._running(machine))
+        return next(filter(None, passing), machine.state)
 
     def _begin_later(self, request_id: str) -> None:
         self._pace.later(self._delays.operation_s / 2, partial(self._begin, request_id))
@@ -125,17 +145,18 @@ class Operations:
             except checkpoints.RefusedError as refusal:
                 self._end(record, OperationState.EXCEPTION, refusal.code, str(refusal))
             except (OSError, ValueError) as error:
-                self._end(record, OperationState.EXCEPTION, _FAILED, str(error))
+                self._end(record, OperationState.EXCEPTION, faults.FAILED, str(error))
             else:
-                self._end(record, OperationState.COMPLETED)
+                self._end(record, _success(machine, record))
                 self._merge_later(machine)
 
     def _do(self, machine: MachineState, record: OperationRecord) -> None:
         deeds: dict[str, Callable[[MachineState, OperationRecord], None]] = {
             START_CHECKPOINT.name: partial(checkpoints.take, self._book),
-            START_CONVERSION.name: checkpoints.convert,
+            START_CONVERSION.name: partial(checkpoints.convert, self._book),
             START_CHECKPOINT_REMOVAL.name: checkpoints.remove,
             START_REFERENCE_POINT_REMOVAL.name: checkpoints.destroy,
+            START_STATE_CHANGE.name: saving.change_state,
         }
         deeds[record.function](machine, record)
 
@@ -143,12 +164,13 @@ class Operations:
         self, record: OperationRecord, state: OperationState, code: int = 0, text: str = ""
     ) -> None:
         record.state, record.error_code, record.error_description = state, code, text
-        record.percent = 100 if state is OperationState.COMPLETED else record.percent
+        record.percent = 100 if state in SUCCEEDED else record.percent
         self._book.save()
         self._book.changed.notify_all()
 
     def _merge_later(self, machine: MachineState) -> None:
-        if machine.vm_id not in self._merges_due and any(checkpoints.mergeable(machine)):
+        is_due = any(checkpoints.mergeable(machine)) and not self._is_stuck(machine)
+        if is_due and machine.vm_id not in self._merges_due:
             self._merges_due.add(machine.vm_id)
             self._pace.later(self._delays.merge_s, partial(self._merge, machine.vm_id))
 
@@ -157,7 +179,7 @@ class Operations:
         with self._book.changed:
             self._merges_due.discard(vm_id)
             machine = self._book.state.machines.get(vm_id)
-            if machine is None:
+            if machine is None or self._is_stuck(machine):
                 return
             disk = next(checkpoints.mergeable(machine), None)
             if disk is None:
@@ -189,19 +211,33 @@ class Operations:
                 yield record
 
     def _refuse_busy(self, machine: MachineState) -> None:
+        if machine.vm_id in self.moving:
+            raise _busy(machine, "is migrating")
         for record in self._running(machine):
-            raise AgentError(
-                "MachineBusy",
-                f"'{machine.name}' is busy with {record.function}",
-                category="ResourceBusy",
-                target=machine.vm_id,
-            )
+            raise _busy(machine, f"is busy with {record.function}")
+
+    def _is_stuck(self, machine: MachineState) -> bool:
+        """Whether disks should merge, and do not."""
+        is_faulty = faults.is_set(machine.faults, FaultKind.MERGE_STUCK)
+        return is_faulty and any(True for _ in checkpoints.mergeable(machine))
 
     def _drop_old(self) -> None:
         operations = self._book.state.operations
         ended = [record.request_id for record in operations.values() if record.has_ended]
         for request_id in ended[:-KEPT_OPERATIONS]:
             del operations[request_id]
+
+
+def _success(machine: MachineState, record: OperationRecord) -> OperationState:
+    is_checkpoint = record.function == START_CHECKPOINT.name
+    if is_checkpoint and faults.strikes(machine.faults, FaultKind.CHECKPOINT_WARNS):
+        return OperationState.COMPLETED_WITH_WARNINGS
+    return OperationState.COMPLETED
+
+
+def _busy(machine: MachineState, why: str) -> AgentError:
+    text = f"'{machine.name}' {why}"
+    return AgentError("MachineBusy", text, category="ResourceBusy", target=machine.vm_id)
 
 
 def _refuse_unknown(machine: MachineState, arguments: dict[str, str]) -> None:

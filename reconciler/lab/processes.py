@@ -4,9 +4,8 @@ import os
 import secrets
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +14,22 @@ from typing import Final
 
 from reconciler.errors import HostUnreachableError, ReconcilerError, SettingsError
 from reconciler.lab.control import ControlClient, host_names
+from reconciler.lab.file_server import file_server_names
 from reconciler.lab.files import FolderLock
+from reconciler.lab.launch import SMB_PORT_FILE, TLS_PORT_FILE, command, noted_port
 
 ACCOUNT: Final = "LAB\\reconciler"
 PASSWORD_FILE: Final = "password"  # noqa: S105 (where it is, not what it is)
 PID_FILE: Final = "pid"
-ADDRESSES: Final = {"hv1": ("127.0.1.1", 5985), "hv2": ("127.0.1.2", 5985)}
+ADDRESS_FILE: Final = "address"
+ADDRESSES: Final = {
+    "hv1": ("127.0.1.1", 5985),
+    "hv2": ("127.0.1.2", 5985),
+    "hv3": ("127.0.1.3", 5985),
+    "hvc1": ("127.0.1.4", 5985),
+    "hvc2": ("127.0.1.5", 5985),
+    "files1": ("127.0.1.9", 5985),
+}
 """What the committed policies say; the WinRM port of plain HTTP, whose messages NTLM encrypts."""
 START_S: Final = 20.0
 STOP_S: Final = 15.0
@@ -39,23 +48,42 @@ class HostStatus:
     port: int
     is_running: bool
     machines: tuple[str, ...]
+    tls_port: int = 0
+    smb_port: int = 0
+    """Ports of HTTPS and of SMB, where there are any."""
 
 
-def up(folder: Path, addresses: Mapping[str, tuple[str, int]] = ADDRESSES) -> None:
+def up(folder: Path, addresses: Mapping[str, tuple[str, int]] | None = None, of: str = "") -> None:
     """Make the lab if it is not there, and start every host that is not running.
+
+    `of` names what a new lab consists of: `two-hosts`, which is the default, or `full`.
+
+    Raises:
+        SettingsError: A host did not start, and the message has the end of its log; or the lab that
+            is there is another one.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    _ensure_password(folder)
+    if of or not host_names(folder):
+        from reconciler.lab.kinds import make_lab  # noqa: PLC0415 (slow, and rarely needed)
+
+        make_lab(folder, of)
+    start(folder, _names(folder), addresses)
+
+
+def start(
+    folder: Path,
+    names: Sequence[str],
+    addresses: Mapping[str, tuple[str, int]] | None = None,
+) -> None:
+    """Start those of some hosts that are not running.
 
     Raises:
         SettingsError: A host did not start; the message has the end of its log.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    _ensure_password(folder)
-    if not host_names(folder):
-        from reconciler.lab.create import create_lab  # noqa: PLC0415 (slow, and rarely needed)
-
-        create_lab(folder)
     waiting = [
-        (name, _start(folder, name, *_address(addresses, name)))
-        for name in host_names(folder)
+        (name, _start(folder, name, *_address(folder, addresses, name)))
+        for name in names
         if not _is_running(folder, name)
     ]
     for name, process in waiting:
@@ -64,26 +92,42 @@ def up(folder: Path, addresses: Mapping[str, tuple[str, int]] = ADDRESSES) -> No
 
 def down(folder: Path) -> tuple[str, ...]:
     """Stop every host that runs; which ones. Their state stays."""
-    running = [name for name in host_names(folder) if _is_running(folder, name)]
+    running = [name for name in _names(folder) if _is_running(folder, name)]
     pids = {name: _signal(folder, name, signal.SIGTERM) for name in running}
     for name, pid in pids.items():
-        if not _wait_until_free(folder, name):
-            _signal(folder, name, signal.SIGKILL)
-            _wait_until_free(folder, name)
-        _reap(pid)
+        _wait_for_end(folder, name, pid)
     return tuple(running)
 
 
+def stop(folder: Path, name: str) -> None:
+    """Stop one host if it runs."""
+    _wait_for_end(folder, name, _signal(folder, name, signal.SIGTERM))
+
+
 def status(
-    folder: Path, addresses: Mapping[str, tuple[str, int]] = ADDRESSES
+    folder: Path, addresses: Mapping[str, tuple[str, int]] | None = None
 ) -> tuple[HostStatus, ...]:
-    """Every host of the lab."""
+    """Every host and file server of the lab."""
     found = []
-    for name in host_names(folder):
-        address, port = _address(addresses, name)
+    for name in _names(folder):
+        address, port = _address(folder, addresses, name)
         machines = _machines(folder, name)
-        found.append(HostStatus(name, address, port, machines is not None, machines or ()))
+        host = HostStatus(
+            name,
+            address,
+            port,
+            machines is not None,
+            machines or (),
+            tls_port=noted_port(folder / name / TLS_PORT_FILE),
+            smb_port=noted_port(folder / name / SMB_PORT_FILE),
+        )
+        found.append(host)
     return tuple(found)
+
+
+def _names(folder: Path) -> tuple[str, ...]:
+    """What has a process: file servers, and hosts."""
+    return (*file_server_names(folder), *host_names(folder))
 
 
 def kill(folder: Path, name: str) -> None:
@@ -100,13 +144,33 @@ def _reap(pid: int | None) -> None:
         process.wait(STOP_S)
 
 
-def _address(addresses: Mapping[str, tuple[str, int]], name: str) -> tuple[str, int]:
+def _wait_for_end(folder: Path, name: str, pid: int | None) -> None:
+    if not _wait_until_free(folder, name):
+        _signal(folder, name, signal.SIGKILL)
+        _wait_until_free(folder, name)
+    _reap(pid)
+
+
+def _address(
+    folder: Path, addresses: Mapping[str, tuple[str, int]] | None, name: str
+) -> tuple[str, int]:
+    """As given; else where the host was last, or what the committed policies say."""
+    if addresses is None:
+        addresses = ADDRESSES | _last_address(folder, name)
     if name in addresses:
         return addresses[name]
     raise SettingsError(
         f"the lab's folder holds a host {name}, which no address is known for",
         hint=f"the standard lab has {', '.join(sorted(addresses))}: name another folder",
     )
+
+
+def _last_address(folder: Path, name: str) -> dict[str, tuple[str, int]]:
+    try:
+        address, port = (folder / name / ADDRESS_FILE).read_text(encoding="utf-8").split()
+    except (OSError, ValueError):
+        return {}
+    return {name: (address, int(port))}
 
 
 def _ensure_password(folder: Path) -> None:
@@ -118,10 +182,10 @@ def _ensure_password(folder: Path) -> None:
 
 
 def _start(folder: Path, name: str, address: str, port: int) -> subprocess.Popen[bytes]:
-    arguments = ["--folder", str(folder), "--host", name, "--address", address]
+    (folder / name / ADDRESS_FILE).write_text(f"{address} {port}\n", encoding="utf-8")
     with (folder / name / "host.log").open("ab") as log:
         process = subprocess.Popen(  # noqa: S603 (ourselves, with words of our own)
-            [sys.executable, "-m", "reconciler.lab.serve", *arguments, "--port", str(port)],
+            command(folder, name, address, port),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

@@ -1,14 +1,14 @@
 """Set what a host shows of a machine: any property, any value, as a broken or busy host might.
 
 Names are the contract's: `State`, `OperationalStatus`, `HardDrives.1.VhdFormat`,
-`IntegrationServices.VSS.Enabled`. Values are shown as they are set; nothing else follows from them,
-but that a guest writes only while `State` is Running.
+`IntegrationServices.VSS.Enabled`, `Jobs` (as in `108:Running,94:Starting`). Values are shown as
+they are set; nothing else follows from them, but that a guest writes only while `State` is Running.
 """
 
 from reconciler.agent_contract import GET_MACHINE, Field, Kind
 from reconciler.errors import ItemNotFoundError, SettingsError
 from reconciler.lab.definition import HEARTBEAT, KEY_VALUE_PAIRS, SHUTDOWN, TIME_SYNC, VSS
-from reconciler.lab.state import MachineState, ServiceState
+from reconciler.lab.state import JobRecord, MachineState, ServiceState
 
 Plain = str | int | bool | None | list[str]
 
@@ -29,6 +29,9 @@ def set_property(machine: MachineState, name: str, text: str) -> None:
         ItemNotFoundError: A machine has no such property.
         SettingsError: The text is no value of that property.
     """
+    if name == "Jobs":
+        machine.jobs = [_job(part) for part in text.split(",") if part]
+        return
     first, _, rest = name.partition(".")
     which, _, last = rest.partition(".")
     field = _field(first, last)
@@ -44,7 +47,7 @@ def _field(first: str, last: str) -> Field:
     field = _FIELDS.get(first)
     if field and field.kind is Kind.OBJECTS:
         field = {inner.name: inner for inner in field.fields}.get(last)
-    if field is None or field.name in ("VMId", "ComponentId"):
+    if field is None or first == "Jobs" or field.name in ("VMId", "ComponentId"):
         known = ", ".join(name for name in _FIELDS if name != "VMId")
         raise ItemNotFoundError(
             f"{first}{'.' if last else ''}{last} is no property that can be set",
@@ -73,6 +76,13 @@ def _set_service(machine: MachineState, which: str, field: Field, text: str) -> 
         service.is_enabled = bool(_value(field, text))
     else:
         service.status = text
+
+
+def _job(text: str) -> JobRecord:
+    number, _, state = text.partition(":")
+    if not number.isdecimal():
+        raise SettingsError(f"Jobs: {text} is no job", hint="JobType:JobState, such as 108:Running")
+    return JobRecord(type=int(number), state=state or "Running")
 
 
 def _value(field: Field, text: str) -> Plain:

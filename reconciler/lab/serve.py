@@ -4,27 +4,52 @@ import argparse
 import os
 import signal
 import threading
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from reconciler.agent_contract import MODULE
-from reconciler.lab.control_server import ControlServer
+from reconciler.lab.certificates import PRINCIPAL, Certificates
+from reconciler.lab.control_server import host_control
 from reconciler.lab.host import LabHost
+from reconciler.lab.launch import TLS_PORT_FILE, note_port
 from reconciler.lab.processes import ACCOUNT, PASSWORD_FILE, PID_FILE
 from reconciler.lab.wire.host import WireHost
 from reconciler.lab.wire.psrp import agent_engine
+from reconciler.lab.wire.tls import HostTls
 
 
-def serve(folder: Path, name: str, address: str, port: int) -> None:
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Who of a lab this process is, and where it answers."""
+
+    lab: Path
+    name: str
+    address: str
+    port: int
+    tls_port: int
+    """Any, if 0."""
+
+    @classmethod
+    def of(cls, given: argparse.Namespace) -> Self:
+        """As the command says."""
+        return cls(given.folder, given.host, given.address, given.port, given.tls_port)
+
+
+def serve(place: Place) -> None:
     """Answer for one host until SIGTERM or SIGINT."""
-    stopped = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopped.set())
+    stopped = until_stopped()
+    folder, name = place.lab, place.name
     password = (folder / PASSWORD_FILE).read_text(encoding="utf-8").strip()
     with LabHost(folder, name) as host:
         (folder / name / PID_FILE).write_text(f"{os.getpid()}\n")  # while its lock is ours
-        wire = WireHost(name, {ACCOUNT: password}, {MODULE: agent_engine(host)})
-        wire.listen(address, port)
-        control = ControlServer(host, folder, {"traffic": lambda _: wire.traffic()})
+        users, engines = {ACCOUNT: password}, {MODULE: agent_engine(host)}
+        wire = WireHost(name, users, engines, strikes=host.faults.strikes)
+        host.faults.changed = lambda: wire.be_down(is_down=host.faults.is_down)
+        host.faults.changed()
+        wire.listen(place.address, place.port)
+        listen_tls(wire, place)
+        control = host_control(host, folder, {"traffic": lambda _: wire.traffic()})
         host.start()
         control.start()
         stopped.wait()
@@ -33,15 +58,36 @@ def serve(folder: Path, name: str, address: str, port: int) -> None:
         (folder / name / PID_FILE).unlink(missing_ok=True)
 
 
+def until_stopped() -> threading.Event:
+    """What SIGTERM and SIGINT set."""
+    stopped = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopped.set())
+    return stopped
+
+
+def listen_tls(wire: WireHost, place: Place) -> None:
+    """Answer over HTTPS, too; the certificate of the lab's client is that of its account."""
+    files = Certificates(place.lab)
+    tls = HostTls(*files.of_host(place.name), files.authority, {PRINCIPAL: ACCOUNT})
+    port = wire.listen(place.address, place.tls_port, tls)
+    note_port(place.lab / place.name / TLS_PORT_FILE, port)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The words of a process of the lab."""
+    words = argparse.ArgumentParser(description="A part of a lab. Use `reconciler lab up`.")
+    words.add_argument("--folder", type=Path, required=True)
+    words.add_argument("--host", required=True)
+    words.add_argument("--address", required=True)
+    words.add_argument("--port", type=int, required=True)
+    words.add_argument("--tls-port", type=int, default=0)
+    return words
+
+
 def main() -> None:
     """`python -m reconciler.lab.serve`."""
-    parser = argparse.ArgumentParser(description="One lab host. Use `reconciler lab up`.")
-    parser.add_argument("--folder", type=Path, required=True)
-    parser.add_argument("--host", required=True)
-    parser.add_argument("--address", required=True)
-    parser.add_argument("--port", type=int, required=True)
-    given = parser.parse_args()
-    serve(given.folder, given.host, given.address, given.port)
+    serve(Place.of(parser().parse_args()))
 
 
 if __name__ == "__main__":

@@ -1,21 +1,18 @@
 """Reading files of a host by their path: only virtual disk files of its machines, nothing else.
 
 A path is never taken apart to find a file. It is looked up among the files that the machines have,
-so no spelling of it leads anywhere else.
+so no spelling of it leads anywhere else. What a file server has is not among them: whoever called
+the host cannot be passed on to a third computer, which denies access.
 """
 
-import hashlib
-from collections.abc import Iterator, Sequence
 from pathlib import Path, PureWindowsPath
 
-from reconciler.agent_contract import MAX_RANGES, MAX_READ_BYTES, unpack_ranges
-from reconciler.lab.book import HostBook
+from reconciler.lab.book import HostBook, is_remote
+from reconciler.lab.file_ranges import file_not_found, hash_ranges, read_ranges
 from reconciler.lab.state import DiskState, MachineState
 from reconciler.lab.wire.body import AgentError
-from reconciler.model.ranges import ByteRange, pieces, total_bytes
 
-_DISK_SUFFIXES = frozenset({".vhdx", ".avhdx", ".vhd"})
-_PAIR_BYTES = 16
+_DISK_SUFFIXES = frozenset({".vhdx", ".avhdx", ".vhd", ".avhd"})
 
 
 class ServedFiles:
@@ -30,12 +27,7 @@ class ServedFiles:
         Raises:
             AgentError: FileNotFound, PathNotAllowed, RangeNotAllowed.
         """
-        local = self._find(path)
-        size = _size(local, path)
-        ranges = _checked(packed, size)
-        if total_bytes(ranges) > MAX_READ_BYTES:
-            raise _range_error(f"more than {MAX_READ_BYTES} bytes in one read")
-        return size, b"".join(_read(local, path, ranges))
+        return read_ranges(self._find(path), path, packed)
 
     def hashes(self, path: str, packed: bytes) -> bytes:
         """SHA-256 of each range, one after the other.
@@ -43,14 +35,7 @@ class ServedFiles:
         Raises:
             AgentError: FileNotFound, PathNotAllowed, RangeNotAllowed.
         """
-        local = self._find(path)
-        result = b""
-        for this in _checked(packed, _size(local, path)):
-            digest = hashlib.sha256()
-            for part in _read(local, path, list(pieces([this], MAX_READ_BYTES))):
-                digest.update(part)
-            result += digest.digest()
-        return result
+        return hash_ranges(self._find(path), path, packed)
 
     def checkpoint_disk(self, path: str) -> tuple[MachineState, DiskState, int]:
         """The disk whose checkpoint keeps this file, and the last epoch in it; hold the lock.
@@ -71,11 +56,12 @@ class ServedFiles:
     def _find(self, path: str) -> Path:
         with self._book.changed:
             disks = [d for m in self._book.state.machines.values() for d in m.disks]
-            known = {file.casefold(): file for disk in disks for file in disk.chain}
+            files = [file for disk in disks for file in disk.chain if not is_remote(file)]
+            known = {file.casefold(): file for file in files}
         if found := known.get(path.casefold()):
             return self._book.local(found)
         if _could_have_been(path, known):
-            raise _file_not_found(path)
+            raise file_not_found(path)
         text = f"{path} is no virtual disk file of a machine here"
         raise AgentError("PathNotAllowed", text, category="PermissionDenied", target=path)
 
@@ -85,45 +71,3 @@ def _could_have_been(path: str, known: dict[str, str]) -> bool:
     wanted = PureWindowsPath(path.casefold())
     folders = {PureWindowsPath(file).parent for file in known}
     return wanted.suffix in _DISK_SUFFIXES and wanted.parent in folders
-
-
-def _size(local: Path, path: str) -> int:
-    try:
-        return local.stat().st_size
-    except FileNotFoundError:
-        raise _file_not_found(path) from None
-
-
-def _read(local: Path, path: str, ranges: Sequence[ByteRange]) -> Iterator[bytes]:
-    try:
-        with local.open("rb", buffering=0) as stream:
-            for this in ranges:
-                stream.seek(this.start)
-                data = stream.read(this.length)
-                if len(data) != this.length:
-                    raise _range_error(f"the file is shorter than {this.end} now")
-                yield data
-    except FileNotFoundError:
-        raise _file_not_found(path) from None
-
-
-def _checked(packed: bytes, size: int) -> tuple[ByteRange, ...]:
-    try:
-        ranges = unpack_ranges(packed)
-    except ValueError as error:
-        raise _range_error(str(error)) from error
-    if not 0 < len(ranges) <= MAX_RANGES or len(ranges) * _PAIR_BYTES != len(packed):
-        raise _range_error(f"{len(ranges)} ranges; 1 to {MAX_RANGES}, none of them empty")
-    for this in ranges:
-        if this.end > size:
-            raise _range_error(f"{this.start}..{this.end} is past the end, {size}")
-    return ranges
-
-
-def _file_not_found(path: str) -> AgentError:
-    text = f"Cannot find {path}"
-    return AgentError("FileNotFound", text, category="ObjectNotFound", target=path)
-
-
-def _range_error(text: str) -> AgentError:
-    return AgentError("RangeNotAllowed", text, category="InvalidArgument")

@@ -3,7 +3,9 @@
 Ids are random, so a lab that is made anew shares none with the one before.
 """
 
+import json
 import uuid
+from enum import StrEnum
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
@@ -11,18 +13,21 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from reconciler.agent_contract import ENDED, OperationState
 from reconciler.model.machine import ControllerSlot
 
-STATE_VERSION = 1
+STATE_VERSION = 2
 
 
-class _Record(BaseModel):
+class Record(BaseModel):
+    """Part of a document of the lab."""
+
     model_config = ConfigDict(extra="forbid", validate_assignment=False)
 
 
-class DiskState(_Record):
+class DiskState(Record):
     """One virtual disk of a machine.
 
-    Shape: `chain` holds host paths, base first; the machine writes to the last one. `changes` are
-    merged ranges (start, end) by the epoch they were written in; a checkpoint closes an epoch.
+    Shape: `chain` holds host paths, base first; the machine writes to the last one. It is empty for
+    a disk that was made as a pass-through one. `changes` are merged ranges (start, end) by the
+    epoch they were written in; a checkpoint closes an epoch.
     Units: bytes.
     """
 
@@ -34,7 +39,10 @@ class DiskState(_Record):
     logical_sector_bytes: int
     physical_sector_bytes: int
     format_block_bytes: int
+    format: str = "VHDX"
     chain: list[str]
+    kept_files: int = 1
+    """The base, and the files above it that a user's checkpoint made: none of them is merged."""
     is_merging: bool = False
     """A merge of the last file into the one before has begun; nothing else may happen first."""
     tracking: str = Field(default_factory=lambda: str(uuid.uuid4()))
@@ -47,16 +55,16 @@ class DiskState(_Record):
 
     @property
     def live_path(self) -> str:
-        """The file that the machine writes to."""
-        return self.chain[-1]
+        """The file that the machine writes to; empty when it never had one."""
+        return self.chain[-1] if self.chain else ""
 
     @property
     def has_file(self) -> bool:
         """False for a pass-through disk."""
-        return self.properties.get("DiskNumber") is None
+        return bool(self.chain) and self.properties.get("DiskNumber") is None
 
 
-class CheckpointDisk(_Record):
+class CheckpointDisk(Record):
     """The file of one disk that a checkpoint keeps, and the last epoch that it holds."""
 
     number: int
@@ -64,7 +72,7 @@ class CheckpointDisk(_Record):
     epoch: int
 
 
-class CheckpointState(_Record):
+class CheckpointState(Record):
     """A recovery checkpoint."""
 
     id: str
@@ -73,7 +81,7 @@ class CheckpointState(_Record):
     disks: list[CheckpointDisk]
 
 
-class TrackedDiskState(_Record):
+class TrackedDiskState(Record):
     """One disk of a reference point, as it was attached then."""
 
     number: int
@@ -82,14 +90,14 @@ class TrackedDiskState(_Record):
     rct_id: str
 
 
-class ReferencePointState(_Record):
+class ReferencePointState(Record):
     """A kept place to count changes from."""
 
     id: str
     disks: list[TrackedDiskState]
 
 
-class ServiceState(_Record):
+class ServiceState(Record):
     """One integration component."""
 
     component_id: str
@@ -97,17 +105,38 @@ class ServiceState(_Record):
     status: str = "Ok"
 
 
-class MachineState(_Record):
+class JobRecord(Record):
+    """Something that Hyper-V is doing with a machine."""
+
+    type: int
+    state: str = "Running"
+
+
+class FaultRecord(Record):
+    """Something that goes wrong until it is cleared; see `faults`."""
+
+    kind: str
+    left: int | None = None
+    """How often yet; None: until it is cleared."""
+    paused: list[str] = Field(default_factory=list)
+    """Machines that it has stopped, and that run on without it."""
+
+
+class MachineState(Record):
     """One virtual machine; `properties` are the contract's fields that are no objects."""
 
     vm_id: str
     label: str
     """The name it was made with: names its shadow files, whatever it is called later."""
+    is_clustered: bool = False
+    """Its files lie in the folder of the cluster, where every node finds them."""
     properties: dict[str, JsonValue]
     services: list[ServiceState]
+    jobs: list[JobRecord] = Field(default_factory=list)
     disks: list[DiskState]
     checkpoints: list[CheckpointState] = Field(default_factory=list)
     reference_points: list[ReferencePointState] = Field(default_factory=list)
+    faults: list[FaultRecord] = Field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -124,7 +153,7 @@ class MachineState(_Record):
         return frozenset(disk.path for point in self.checkpoints for disk in point.disks)
 
 
-class OperationRecord(_Record):
+class OperationRecord(Record):
     """One request to do something, in the journal."""
 
     request_id: str
@@ -144,7 +173,7 @@ class OperationRecord(_Record):
         return self.state in ENDED
 
 
-class PendingWrite(_Record):
+class PendingWrite(Record):
     """What a guest is about to write: enough to do it again after a kill."""
 
     vm_id: str
@@ -152,16 +181,56 @@ class PendingWrite(_Record):
     total_bytes: int
 
 
-class HostState(_Record):
+class VolumeState(Record):
+    """A volume of a host or of a cluster, by where it is mounted.
+
+    Units: bytes.
+    """
+
+    path: str
+    size_bytes: int = 1 << 40
+    free_bytes: int = 1 << 39
+    is_deduplicated: bool = False
+    protection: str = "Off"
+    """BitLocker's ProtectionStatus."""
+
+
+class EventRecord(Record):
+    """An event of the host's System log."""
+
+    record_id: int
+    provider: str
+    id: int
+    at: str
+    node: str
+
+
+class Power(StrEnum):
+    """How the host last ended."""
+
+    ON = "on"
+    """Not at all, as far as it knows: its process may have been killed."""
+    STOPPED = "stopped"
+    LOST = "lost"
+
+
+class HostState(Record):
     """One host."""
 
     version: int = STATE_VERSION
     name: str
     os_build: int
     booted_at: str
+    power: Power = Power.ON
+    cluster: str = ""
+    """The cluster that it is a node of: a folder beside the host's."""
+    volumes: list[VolumeState] = Field(default_factory=list)
+    events: list[EventRecord] = Field(default_factory=list)
+    last_record_id: int = 0
     machines: dict[str, MachineState] = Field(default_factory=dict)
     operations: dict[str, OperationRecord] = Field(default_factory=dict)
     pending: PendingWrite | None = None
+    faults: list[FaultRecord] = Field(default_factory=list)
 
     @classmethod
     def parse(cls, text: bytes) -> Self:
@@ -170,10 +239,10 @@ class HostState(_Record):
         Raises:
             ValueError: It is not one of this version.
         """
-        state = cls.model_validate_json(text)
-        if state.version != STATE_VERSION:
-            raise ValueError(f"version {state.version}, not {STATE_VERSION}")
-        return state
+        version = json.loads(text).get("version")
+        if version != STATE_VERSION:
+            raise ValueError(f"its version is {version}, not {STATE_VERSION}")
+        return cls.model_validate_json(text)
 
 
 def new_id() -> str:

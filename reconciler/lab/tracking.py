@@ -11,14 +11,26 @@ from dataclasses import dataclass
 
 from reconciler.lab.dice import Dice
 from reconciler.lab.state import DiskState, MachineState
+from reconciler.model.machine import DiskFormat
 from reconciler.model.ranges import ByteRange, aligned, merged
 
 GRAIN_BYTES = 32 << 10
 """Changes are kept no finer than this."""
+SERVER_2016 = 14_393
 _WHOLE_BYTES = 4 << 30
 """A piece of up to this size is always looked through to its end."""
 _MOST_RANGES = 4096
 _SECTOR_BYTES = 512
+
+
+def can_track(os_build: int, version: str) -> bool:
+    """Whether the host counts changes of a machine of this configuration version.
+
+    Production checkpoints have the same bounds. Source: hyperv-facts.md §1.9, §1.10.
+    """
+    major, _, minor = version.partition(".")
+    is_number = major.isdecimal() and (minor or "0").isdecimal()
+    return os_build >= SERVER_2016 and (is_number and (int(major), int(minor or 0)) >= (6, 2))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +55,13 @@ def close_epoch(disk: DiskState) -> int:
 
 
 def rct_id(disk: DiskState, epoch: int) -> str:
-    """The id to count from, as of the end of an epoch."""
+    """The id to count from, as of the end of an epoch; empty for a VHD, which has no tracking.
+
+    That Hyper-V converts the checkpoint of a machine with a VHD at all is unconfirmed; the product
+    never asks it to.
+    """
+    if disk.format != DiskFormat.VHDX.value:
+        return ""
     return f"rctX:{disk.tracking.replace('-', ':')}:{epoch:08x}"
 
 
@@ -62,7 +80,7 @@ def forget_unneeded(machine: MachineState, disk: DiskState) -> None:
         int(tracked.rct_id.rpartition(":")[2], 16)
         for point in machine.reference_points
         for tracked in point.disks
-        if tracked.number == disk.number
+        if tracked.number == disk.number and tracked.rct_id
     ]
     kept += [
         held.epoch

@@ -57,6 +57,31 @@ class Event(StrEnum):
         "Something of ours could not be removed now; the next pass tries again.",
     )
     RECOVERY_FINISHED = "recovery.finished", "What was asked back is back."
+    REPLICA_CHECKED = "replica.checked", "A replica was compared with its source and repaired."
+    REPLICA_DOUBTED = "replica.marked_inconsistent", "A replica may differ from its source."
+    SLOTS_MISSED = "recovery_point.missed", "Slots passed without their recovery point."
+    POINTS_EXPIRED = "recovery_points.expired", "Recovery points beyond their retention are gone."
+    POINTS_DELETED = "recovery_points.deleted", "A person let a machine's recovery points go."
+    PACKS_DELETED = "packs.deleted", "Packs that nothing refers to are gone; stored bytes fell."
+    MACHINE_SAVED = "machine.saved", "A machine was saved for its capture."
+    MACHINE_RESUMED = "machine.resumed", "A machine that we saved runs on."
+    MACHINE_STAYS_SAVED = (
+        "machine.stays_saved",
+        "A machine that we saved could not be resumed; the next pass tries again.",
+    )
+    ALERT_OPENED = "alert.opened", "A condition needs attention."
+    ALERT_RESOLVED = "alert.resolved", "A condition that needed attention is gone."
+    REQUEST_OPENED = "request.opened", "A person asked for something."
+    REQUEST_CLOSED = "request.closed", "What a person asked for was done, or cannot be."
+    RUN_STARTED = "run.started", "The loop runs."
+    RUN_STOPPING = "run.stopping", "The loop was asked to end; jobs at work end first."
+    RUN_STOPPED = "run.stopped", "The loop has ended."
+    PASS_FAILED = (
+        "pass.failed",
+        "A pass of the loop ended without a plan; the next one tries again.",
+    )
+    JOB_HELD = "job.held", "A planned action waits: for its turn, or until another try is due."
+    CLOCK_JUMPED = "clock.jumped", "The clock moved otherwise than time passed; expiry pauses."
     POLICIES_LOADED = "policies.loaded", "These policies are in force now."
     POLICIES_REJECTED = "policies.rejected", "A policy file is broken; its last good version holds."
     LEAD_TAKEN = "lead.taken", "This process leads its catalogue."

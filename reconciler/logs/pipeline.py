@@ -19,16 +19,9 @@ from reconciler.logs.redaction import SECRETS
 
 Format = Literal["auto", "json", "console"]
 
-_NOISY = (
-    "apscheduler",
-    "psrpcore",
-    "pypsrp",
-    "requests",
-    "smbprotocol",
-    "spnego",
-    "urllib3",
-    "watchfiles",
-)
+_NOISY = ("apscheduler", "psrpcore", "requests", "spnego", "urllib3", "watchfiles")
+_LOUD = ("pypsrp", "smbprotocol")
+"""They log each failure as an error with its traceback, and raise it too: we tell it once."""
 
 
 def bound(**ids: Unpack[Ids]) -> AbstractContextManager[None]:
@@ -63,6 +56,8 @@ def configure(level: str = "INFO", fmt: Format = "auto", stream: TextIO | None =
     root.setLevel(number)
     for name in _NOISY:
         logging.getLogger(name).setLevel(max(number, logging.WARNING))
+    for name in _LOUD:
+        logging.getLogger(name).setLevel(max(number, logging.CRITICAL))
     logging.captureWarnings(capture=True)
     structlog.configure(
         processors=[

@@ -27,6 +27,10 @@ class NaturalKey:
     def __str__(self) -> str:
         return f"{self.vm_id}/{self.role.value}"
 
+    def label(self, name: str) -> str:
+        """A machine's name for people; one that is no primary says so, as it shares its name."""
+        return name if self.role is Role.PRIMARY else f"{name}/{self.role.value}"
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class ControllerSlot:
@@ -90,6 +94,16 @@ class IntegrationService:
 
 
 @dataclass(frozen=True, slots=True)
+class Replication:
+    """What Hyper-V Replica tells of a machine; texts are enum names."""
+
+    state: str
+    health: str
+    last_replicated_at: datetime | None = None
+    last_applied_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class VirtualMachine:
     """One sighting of a machine on one host; texts are enum names, never localised."""
 
@@ -107,11 +121,27 @@ class VirtualMachine:
     integration_services: tuple[IntegrationService, ...] = ()
     faults: tuple[str, ...] = ()
     """What the host told of this machine that nobody can protect it with."""
+    notes: str = ""
+    user_checkpoints: int = 0
+    """The user's own; they are not backed up, but the disks are read through to their end."""
+    is_clustered: bool = False
+    replication: Replication | None = None
+    """None when Hyper-V Replica has nothing to do with it."""
+    job_types: tuple[int, ...] = ()
+    """What Hyper-V is doing with it now.
+
+    Source: Msvm_ConcreteJob.JobType; hyperv-facts.md §1.3.
+    """
 
     @property
     def id(self) -> VmId:
         """Hyper-V's id; not unique over roles."""
         return self.key.vm_id
+
+    @property
+    def label(self) -> str:
+        """Its name for people."""
+        return self.key.label(self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +155,8 @@ class Checkpoint:
     disks: tuple[VirtualDisk, ...]
     faults: tuple[str, ...] = ()
     """Disks that were told but cannot be used, and why."""
+    has_warnings: bool = False
+    """Its making ended with warnings, as when a writer in the guest failed; told at that only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +187,53 @@ class HostFacts:
     agent_version: str
     contract_version: int
     booted_at: datetime
+    computer_name: str = ""
+    """What it calls itself; a cluster knows its nodes by this."""
+    cluster: str = ""
+    """The failover cluster it is a node of; empty for a stand-alone host."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterFacts:
+    """A failover cluster as one of its nodes sees it; nodes by computer name, lower case."""
+
+    name: str
+    node_states: Mapping[str, str]
+    """Up, Down, Paused or Joining."""
+    owners: Mapping[VmId, str]
+    """The node that owns each clustered machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostVolume:
+    """A volume of a host.
+
+    Units: bytes.
+    """
+
+    path: str
+    """Where it is mounted, with a final backslash."""
+    size_bytes: int
+    free_bytes: int
+    is_cluster_shared: bool = False
+    is_deduplicated: bool = False
+    is_encrypted: bool = False
+    """BitLocker protection is on."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostEvent:
+    """An event of a host's System log that tells of lost nodes or restarts.
+
+    Source: hyperv-facts.md §3.3.
+    """
+
+    record_id: int
+    provider: str
+    id: int
+    at: datetime
+    node: str
+    """The computer it is about, lower case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +244,10 @@ class HostReport:
     machines: tuple[VirtualMachine, ...]
     checkpoints: tuple[Checkpoint, ...]
     reference_points: tuple[ReferencePoint, ...]
+    cluster: ClusterFacts | None = None
+    volumes: tuple[HostVolume, ...] = ()
+    events: tuple[HostEvent, ...] = ()
+    """Later ones than the caller has seen, oldest first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 
 from reconciler.model.machine import Inventory, NaturalKey
 from reconciler.model.names import (
@@ -13,7 +14,12 @@ from reconciler.model.names import (
     ReferencePointId,
     ServerId,
 )
-from reconciler.model.protection import DataSource, Replica
+from reconciler.model.protection import (
+    DataSource,
+    InconsistentSpan,
+    RecoveryPoint,
+    Replica,
+)
 
 CHECKPOINT_PREFIX = "reconciler"
 
@@ -39,6 +45,17 @@ class UnfinishedJob:
     id: JobId
     source: DataSourceId
     started_at: datetime
+    has_saved: bool = False
+    """It was about to save the machine, which may still be saved."""
+
+
+@dataclass(frozen=True, slots=True)
+class Saving:
+    """A job at work that was about to save its machine, and has not noted that it runs on."""
+
+    job: JobId
+    is_overdue: bool = False
+    """It copies already, and the machine was to run on before that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +68,36 @@ class RecoveryRequest:
     folder: str
 
 
+class RequestKind(StrEnum):
+    """What a person may ask for, beside recoveries."""
+
+    BACKUP = "backup"
+    CONSISTENCY_CHECK = "consistency_check"
+    DELETE_POINTS = "delete_points"
+    EXPIRY = "expiry"
+    """Let points expire that a guard holds back because they are so many."""
+
+
+@dataclass(frozen=True, slots=True)
+class OnDemand:
+    """A person asked for something to be done with one data source."""
+
+    id: str
+    kind: RequestKind
+    source: DataSourceId
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """How far a host's events were taken note of, and when it had booted last."""
+
+    booted_at: datetime
+    last_event: int
+    """Record id in its System log."""
+    announced_at: datetime | None = None
+    """When it last said that it shuts down; its loss may be told only when it is silent."""
+
+
 @dataclass(frozen=True, slots=True)
 class Observed:
     """Hosts and catalogue at one moment."""
@@ -61,14 +108,33 @@ class Observed:
     replicas: Mapping[DataSourceId, Replica] = field(default_factory=dict)
     running: Mapping[DataSourceId, JobId] = field(default_factory=dict)
     """Jobs that are at work now, in this process or in another that lives."""
+    saving: Mapping[DataSourceId, Saving] = field(default_factory=dict)
+    """Those of the running jobs whose machine may be saved now."""
     unfinished: tuple[UnfinishedJob, ...] = ()
     superseded: Mapping[ReferencePointId, DataSourceId] = field(default_factory=dict)
     """Reference points of ours that a newer one has replaced."""
     recoveries: tuple[RecoveryRequest, ...] = ()
+    requests: tuple[OnDemand, ...] = ()
+    """Open ones, oldest first."""
+    old_points: Mapping[DataSourceId, tuple[RecoveryPoint, ...]] = field(default_factory=dict)
+    """Points older than their group keeps them at most, oldest first; never the head."""
+    point_counts: Mapping[DataSourceId, int] = field(default_factory=dict)
+    """All points of each data source that has any."""
+    inconsistent_spans: Mapping[DataSourceId, tuple[InconsistentSpan, ...]] = field(
+        default_factory=dict
+    )
+    watches: Mapping[HostName, Watch] = field(default_factory=dict)
+    """What was noted of each host before; none for a host that is seen for the first time."""
+    by_key: Mapping[NaturalKey, DataSource] = field(init=False, repr=False, compare=False)
+    """The data sources once more, as a plan looks them up; made here."""
+
+    def __post_init__(self) -> None:
+        by_key = {source.key: source for source in self.sources.values()}
+        object.__setattr__(self, "by_key", by_key)
 
     def source_of(self, key: NaturalKey) -> DataSource | None:
         """What we hold of a machine."""
-        return next((s for s in self.sources.values() if s.key == key), None)
+        return self.by_key.get(key)
 
     def is_silent(self, host: HostName) -> bool:
         """Whether the host gave no usable answer."""

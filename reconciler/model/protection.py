@@ -28,6 +28,28 @@ class Consistency(StrEnum):
     OFFLINE = "offline"
 
 
+class Otherwise(StrEnum):
+    """What a policy wants where a machine cannot be captured online."""
+
+    SAVED_STATE = "saved_state"
+    """Save the machine, capture it, and let it run on at once."""
+    CRASH = "crash"
+    REFUSE = "refuse"
+
+
+@dataclass(frozen=True, slots=True)
+class ConsistencyWish:
+    """What a policy wants of a capture."""
+
+    asks_guest: bool = True
+    """False: the guest is never asked to take part; what it would be left with is a crash."""
+    otherwise: Otherwise = Otherwise.SAVED_STATE
+    """Where the guest is asked and cannot answer."""
+
+
+USUAL_WISH = ConsistencyWish()
+
+
 class ReplicaState(StrEnum):
     """State of the protected copy."""
 
@@ -42,6 +64,7 @@ class CauseKind(StrEnum):
     REPLICA_CREATION = "replica_creation"
     SLOT = "slot"
     REQUEST = "request"
+    CONSISTENCY_CHECK = "consistency_check"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +158,11 @@ class DataSource:
     host: HostName
     group: GroupName
 
+    @property
+    def label(self) -> str:
+        """The machine's name for people."""
+        return self.key.label(self.machine_name)
+
 
 @dataclass(frozen=True, slots=True)
 class Replica:
@@ -145,3 +173,17 @@ class Replica:
     volume: VolumeId | None
     head: Head | None
     latest_captured_at: datetime | None
+    checked_at: datetime | None = None
+    """When all of it was last compared with its source; its creation counts."""
+    doubt: str = ""
+    """Why it is inconsistent; empty when it is not."""
+
+
+@dataclass(frozen=True, slots=True)
+class InconsistentSpan:
+    """A time in which a replica may have differed; such days do not count as retention."""
+
+    source: DataSourceId
+    began_at: datetime
+    ended_at: datetime | None
+    reason: str

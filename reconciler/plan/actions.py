@@ -1,5 +1,6 @@
 """Everything we can do, as values; and what we will not do, with the remedy."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -16,7 +17,8 @@ from reconciler.model.names import (
     RecoveryPointId,
     ReferencePointId,
 )
-from reconciler.model.protection import Cause, Consistency
+from reconciler.model.observed import Watch
+from reconciler.model.protection import USUAL_WISH, Cause, Consistency, ConsistencyWish
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,11 @@ class Subject:
     host: HostName
     group: GroupName | None
 
+    @property
+    def label(self) -> str:
+        """The machine's name for people."""
+        return self.key.label(self.name)
+
 
 @dataclass(frozen=True, slots=True)
 class CreateReplica:
@@ -37,11 +44,17 @@ class CreateReplica:
     reason: str
     pool: PoolName
     consistency: Consistency
+    """What it will be if the machine stays as it was observed; looked at again when it is taken."""
     cause: Cause
     bytes_expected: int
     """Units: bytes; virtual sizes of the disks, so at most this is read."""
     is_tracked: bool
     """Whether a reference point can be made, so that the next backup knows what changed."""
+    wish: ConsistencyWish = USUAL_WISH
+    requests: tuple[str, ...] = ()
+    """Requests that this answers."""
+    saves_machine: bool = False
+    """As observed, it runs and has to be saved for this; it runs on at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +69,30 @@ class ExpressFullBackup:
     based_on: RecoveryPointId
     """The replica's newest point when this was planned; a newer one makes the action void."""
     is_tracked: bool
+    wish: ConsistencyWish = USUAL_WISH
+    missed_slots: int = 0
+    """Slots before the present one that have no recovery point; this one makes up for them."""
+    requests: tuple[str, ...] = ()
+    """Requests that this answers; with one it is never void."""
+    saves_machine: bool = False
+    """As observed, it runs and has to be saved for this; it runs on at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConsistencyCheck:
+    """Compare all of the replica with its source by hashes, repair it, and seal a point."""
+
+    subject: Subject
+    reason: str
+    source: DataSourceId
+    consistency: Consistency
+    cause: Cause
+    based_on: RecoveryPointId
+    is_tracked: bool
+    wish: ConsistencyWish = USUAL_WISH
+    requests: tuple[str, ...] = ()
+    saves_machine: bool = False
+    """As observed, it runs and has to be saved for this; it runs on at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +106,32 @@ class RemoveLeftovers:
     jobs: tuple[JobId, ...] = ()
     checkpoints: tuple[CheckpointId, ...] = ()
     reference_points: tuple[ReferencePointId, ...] = ()
+    resumes: bool = False
+    """A dead job saved the machine, and it is still saved: let it run on first of all."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExpirePoints:
+    """Delete recovery points that are older than their group keeps them."""
+
+    subject: Subject
+    reason: str
+    source: DataSourceId
+    points: tuple[RecoveryPointId, ...]
+    """Oldest first; never the head."""
+    requests: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DeletePoints:
+    """Delete the whole replica of a machine that no group claims, as a person asked."""
+
+    subject: Subject
+    reason: str
+    source: DataSourceId
+    count: int
+    """Recovery points that it has."""
+    requests: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +146,18 @@ class RecoverDisks:
     folder: str
 
 
-Action = CreateReplica | ExpressFullBackup | RemoveLeftovers | RecoverDisks
+Capture = CreateReplica | ExpressFullBackup | ConsistencyCheck
+"""What makes a recovery point."""
+
+Action = (
+    CreateReplica
+    | ExpressFullBackup
+    | ConsistencyCheck
+    | RemoveLeftovers
+    | ExpirePoints
+    | DeletePoints
+    | RecoverDisks
+)
 
 
 class Severity(StrEnum):
@@ -103,6 +177,26 @@ class Finding:
     message: str
     hint: str
     severity: Severity = Severity.WARNING
+    host: HostName | None = None
+    """Where the machine it is about was seen last; None when it is about no machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A replica that may differ from its source from now on, and why (a lost node, say)."""
+
+    source: DataSourceId
+    machine: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A request that cannot be done as things are, and why."""
+
+    request: str
+    message: str
+    hint: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,3 +210,15 @@ class Plan:
     policy_commit: str
     actions: tuple[Action, ...] = ()
     findings: tuple[Finding, ...] = field(default=())
+    doubts: tuple[Doubt, ...] = ()
+    """Written down before any action begins, together with `watches`."""
+    watches: Mapping[HostName, Watch] = field(default_factory=dict)
+    """How far the events of each host are taken note of in this plan."""
+    refusals: tuple[Refusal, ...] = ()
+    unknown: frozenset[HostName] = frozenset()
+    """Hosts that said nothing: alerts about what runs there stay as they are."""
+    members: frozenset[DataSourceId] = frozenset()
+    """What groups claim; all there is, while a broken policy file may claim anything."""
+    undecided: frozenset[tuple[str, str]] = frozenset()
+    """Codes and subjects of findings that nobody can make or take back now, because a host says
+    nothing or a policy file is broken: alerts about them stay as they are."""

@@ -4,25 +4,41 @@ import json
 from collections.abc import Iterator
 from datetime import datetime
 from hashlib import sha256
-from typing import assert_never
+from typing import Final, assert_never
 
 from reconciler.plan.actions import (
     Action,
+    Capture,
+    ConsistencyCheck,
     CreateReplica,
+    DeletePoints,
+    ExpirePoints,
     ExpressFullBackup,
     Finding,
     Plan,
     RecoverDisks,
     RemoveLeftovers,
+    Severity,
 )
+from reconciler.plan.words import counted
 
-FORMAT = "1.0"
+FORMAT: Final = "1.1"
 """Minor versions only add; readers refuse another major version."""
+_IN_DATA_ONLY: Final = frozenset({"volume.deduplicated"})
+"""Findings that nobody has to read."""
+_COUNTED: Final[tuple[tuple[type[Action], str, str], ...]] = (
+    (CreateReplica, "replica to create", "replicas to create"),
+    (ExpressFullBackup, "express full backup", "express full backups"),
+    (ConsistencyCheck, "consistency check", "consistency checks"),
+    (ExpirePoints, "expiry", "expiries"),
+    (DeletePoints, "deletion", "deletions"),
+    (RemoveLeftovers, "clean-up", "clean-ups"),
+    (RecoverDisks, "recovery", "recoveries"),
+)
 
 
 def as_data(plan: Plan) -> dict[str, object]:
     """The plan as plain data, in a stable order; no secrets can be in it."""
-    actions = [_action_data(action) for action in plan.actions]
     return {
         "format": FORMAT,
         "plan": plan.id,
@@ -31,23 +47,24 @@ def as_data(plan: Plan) -> dict[str, object]:
         "policy_digest": plan.policy_digest,
         "policy_commit": plan.policy_commit,
         "digest": digest(plan),
-        "actions": actions,
-        "findings": [
-            {
-                "code": f.code,
-                "about": f.about,
-                "severity": f.severity.value,
-                "message": f.message,
-                "hint": f.hint,
-            }
-            for f in plan.findings
+        "actions": [_action_data(action) for action in plan.actions],
+        "findings": [_finding_data(finding) for finding in plan.findings],
+        "doubts": _doubts_data(plan),
+        "refusals": [
+            {"request": refusal.request, "message": refusal.message, "hint": refusal.hint}
+            for refusal in plan.refusals
         ],
+        "unknown_hosts": sorted(plan.unknown),
     }
 
 
 def digest(plan: Plan) -> str:
-    """What was reviewed: the policies and every action, without the plan's own id and time."""
-    reviewed = {"policies": plan.policy_digest, "actions": [_action_data(a) for a in plan.actions]}
+    """What was reviewed: policies, doubts and every action, without the plan's own id and time."""
+    reviewed = {
+        "policies": plan.policy_digest,
+        "actions": [_action_data(a) for a in plan.actions],
+        "doubts": _doubts_data(plan),
+    }
     text = json.dumps(reviewed, sort_keys=True, separators=(",", ":"))
     return sha256(text.encode()).hexdigest()
 
@@ -60,9 +77,13 @@ def as_json(plan: Plan) -> str:
 def as_text(plan: Plan) -> str:
     """The plan for a person: each line with its reason, then what will not be done."""
     lines = [_line(action) for action in plan.actions]
-    if plan.findings:
+    if told := _told(plan):
         lines += ["", "Findings"] if lines else ["Findings"]
-        lines += [line for finding in plan.findings for line in _finding_lines(finding)]
+        lines += [line for finding in told for line in _finding_lines(finding)]
+    if plan.refusals:
+        lines += ["", "Refused requests"] if lines else ["Refused requests"]
+        for refusal in plan.refusals:
+            lines += [f"  ! {refusal.message}", f"      = hint: {refusal.hint}"]
     return "\n".join([*map(printable, lines), *([""] if lines else []), summary(plan)])
 
 
@@ -73,86 +94,131 @@ def printable(text: str) -> str:
 
 def summary(plan: Plan) -> str:
     """One line that counts."""
-    counts = {
-        "replica to create": sum(isinstance(a, CreateReplica) for a in plan.actions),
-        "express full backup": sum(isinstance(a, ExpressFullBackup) for a in plan.actions),
-        "clean-up": sum(isinstance(a, RemoveLeftovers) for a in plan.actions),
-        "recovery": sum(isinstance(a, RecoverDisks) for a in plan.actions),
-    }
-    plurals = {"replica to create": "replicas to create", "recovery": "recoveries"}
-    told = [
-        f"{n} {what if n == 1 else plurals.get(what, what + 's')}"
-        for what, n in counts.items()
-        if n
-    ]
-    findings = len(plan.findings)
-    told += [f"{findings} finding{'s' * (findings != 1)}"] if findings else []
+    told = []
+    for kind, one, many in _COUNTED:
+        if count := sum(isinstance(action, kind) for action in plan.actions):
+            told.append(f"{count} {one if count == 1 else many}")
+    if findings := len(_told(plan)):
+        told.append(counted(findings, "finding"))
+    if refused := len(plan.refusals):
+        told.append(f"{counted(refused, 'request')} refused")
     return f"Plan: {', '.join(told)}." if told else "Plan: nothing to do."
+
+
+def _told(plan: Plan) -> list[Finding]:
+    return [finding for finding in plan.findings if finding.code not in _IN_DATA_ONLY]
 
 
 def _line(action: Action) -> str:
     subject = action.subject
-    where = f"{subject.name} on {subject.host}"
+    name = subject.label
+    where = f"{name} on {subject.host}"
     match action:
         case CreateReplica():
-            size = action.bytes_expected / (1 << 30)
-            what = f"+ create replica       {where}  ({action.consistency}, disks {size:.1f} GiB)"
+            size = f", disks {action.bytes_expected / (1 << 30):.1f} GiB"
+            what = f"+ create replica       {where}  ({_how(action)}{size})"
         case ExpressFullBackup():
-            what = f"> express full backup  {where}  ({action.consistency})"
+            what = f"> express full backup  {where}  ({_how(action)})"
+        case ConsistencyCheck():
+            what = f"= consistency check    {where}  ({_how(action)})"
         case RemoveLeftovers():
             what = f"- clean up             {where}"
+        case ExpirePoints():
+            what = f"x expire               {where}  ({counted(len(action.points), 'point')})"
+        case DeletePoints():
+            what = f"x delete points        {where}  (all {action.count})"
         case RecoverDisks():
-            what = f"< recover disks        {subject.name} to {action.folder}"
+            what = f"< recover disks        {name} to {action.folder}"
         case _:
             assert_never(action)
     return f"  {what}   # {action.reason}"
 
 
+def _how(capture: Capture) -> str:
+    """The consistency, and what it costs the machine."""
+    how = capture.consistency.value
+    return f"{how}: it is saved and resumed" if capture.saves_machine else how
+
+
 def _finding_lines(finding: Finding) -> Iterator[str]:
-    yield f"  ! {finding.about}: {finding.message} ({finding.code})"
+    mark = "i" if finding.severity is Severity.INFO else "!"
+    yield f"  {mark} {finding.about}: {finding.message} ({finding.code})"
     yield f"      = hint: {finding.hint}"
+
+
+def _finding_data(finding: Finding) -> dict[str, object]:
+    return {
+        "code": finding.code,
+        "about": finding.about,
+        "host": finding.host,
+        "severity": finding.severity.value,
+        "message": finding.message,
+        "hint": finding.hint,
+    }
+
+
+def _doubts_data(plan: Plan) -> list[dict[str, object]]:
+    return [
+        {"source": doubt.source, "vm": doubt.machine, "reason": doubt.reason}
+        for doubt in plan.doubts
+    ]
 
 
 def _action_data(action: Action) -> dict[str, object]:
     subject = action.subject
-    data: dict[str, object] = {
+    return {
         "vm": subject.name,
         "vm_id": subject.key.vm_id,
         "role": subject.key.role.value,
         "host": subject.host,
         "protection_group": subject.group,
         "reason": action.reason,
-    }
+    } | _deed_data(action)
+
+
+def _deed_data(action: Action) -> dict[str, object]:
     match action:
         case CreateReplica():
-            data |= {
-                "action": "create_replica",
-                "pool": action.pool,
-                "consistency": action.consistency.value,
-                "cause": action.cause.kind.value,
-                "slot_at": _text(action.cause.slot_at),
-                "bytes_expected": action.bytes_expected,
-                "is_tracked": action.is_tracked,
-            }
+            more = {"pool": action.pool, "bytes_expected": action.bytes_expected}
+            return {"action": "create_replica", **_capture_data(action), **more}
         case ExpressFullBackup():
-            data |= {
-                "action": "express_full_backup",
-                "consistency": action.consistency.value,
-                "cause": action.cause.kind.value,
-                "slot_at": _text(action.cause.slot_at),
+            more = {"based_on": action.based_on, "missed_slots": action.missed_slots}
+            return {"action": "express_full_backup", **_capture_data(action), **more}
+        case ConsistencyCheck():
+            return {
+                "action": "consistency_check",
+                **_capture_data(action),
                 "based_on": action.based_on,
-                "is_tracked": action.is_tracked,
             }
         case RemoveLeftovers():
-            data |= {
+            return {
                 "action": "remove_leftovers",
                 "is_tracked": action.is_tracked,
                 "jobs": list(action.jobs),
                 "checkpoints": list(action.checkpoints),
                 "reference_points": list(action.reference_points),
+                "resumes": action.resumes,
+            }
+        case _:
+            return _data_without_host(action)
+
+
+def _data_without_host(action: ExpirePoints | DeletePoints | RecoverDisks) -> dict[str, object]:
+    match action:
+        case ExpirePoints():
+            return {
+                "action": "expire_points",
+                "recovery_points": list(action.points),
+                "requests": list(action.requests),
+            }
+        case DeletePoints():
+            return {
+                "action": "delete_points",
+                "count": action.count,
+                "requests": list(action.requests),
             }
         case RecoverDisks():
-            data |= {
+            return {
                 "action": "recover_disks",
                 "request": action.request,
                 "recovery_point": action.recovery_point,
@@ -160,7 +226,19 @@ def _action_data(action: Action) -> dict[str, object]:
             }
         case _:
             assert_never(action)
-    return data
+
+
+def _capture_data(action: Capture) -> dict[str, object]:
+    return {
+        "consistency": action.consistency.value,
+        "saves_machine": action.saves_machine,
+        "asks_guest": action.wish.asks_guest,
+        "otherwise": action.wish.otherwise.value,
+        "cause": action.cause.kind.value,
+        "slot_at": _text(action.cause.slot_at),
+        "is_tracked": action.is_tracked,
+        "requests": list(action.requests),
+    }
 
 
 def _text(at: datetime | None) -> str | None:

@@ -12,9 +12,14 @@ def is_tracked(facts: HostFacts, machine: VirtualMachine) -> bool:
     """Whether reference points can be made of this machine on this host."""
     return (
         facts.os_build >= SERVER_2016
-        and _version(machine.configuration_version) >= MINIMUM_VERSION
+        and has_production_version(machine)
         and all(disk.geometry.format is DiskFormat.VHDX for disk in machine.disks)
     )
+
+
+def has_production_version(machine: VirtualMachine) -> bool:
+    """Whether its configuration version knows production checkpoints and change tracking."""
+    return _version(machine.configuration_version) >= MINIMUM_VERSION
 
 
 _LONGEST_VERSION = 32

@@ -13,15 +13,16 @@ Invariants:
   are refused. No composer or loader of the YAML library ever runs.
 * Strict. YAML 1.2 core schema, no unknown keys, no text where a number belongs, no empty values.
   A duration, a time of day and a name each have one spelling.
-* Whole. A `PolicySet` never names a host or pool that it does not hold. A broken file leaves its
-  last good version in force; where there is none the set says so (`has_hole`), because the machines
-  that the file might have claimed must be held, not forgotten. An empty set is an error, never
-  "nothing to protect".
+* Whole. A `PolicySet` never names a host, cluster or pool that it does not hold. A broken file
+  leaves its last good version in force (`stand_ins`); where there is none the set says so
+  (`holes`), because the machines that the file might have claimed must be held, not forgotten. An
+  empty set is an error, never "nothing to protect".
+* A schedule names days, never instants: which instants they are is `plan/due.py`'s to say.
 * A secret is a reference (`env:NAME`, `file:path`). A literal one is refused, and no complaint
   repeats it, not even in the line that it shows.
 
-To add a kind: a subclass of `PolicyModel` in its own module, one entry in `policy_set.KINDS`, and
-`reconciler schema`.
+To add a kind: a subclass of `PolicyModel` in its own module, one entry in `policy_set.KINDS`,
+what it names in `conflicts.py`, and `reconciler schema`.
 
 Decided against:
 

@@ -17,12 +17,14 @@ MOST_COMPLAINTS = 50
 
 _LINE_BREAK = re.compile(r"\r\n|\n|\r")
 _SECRET = re.compile(
-    r"""(?ix) ( \b (?: pass?\w* | secret\w* | token\w* ) ["']? \s* : \s* )
+    r"""(?ix) ( \b (?: pass?\w* | secret\w* | token\w* | \w+_key ) ["']? \s* : \s* )
         (?! ["']? (?: env | file ) : ) \S .* """
 )
 _SECRET_FOLLOWS = re.compile(
-    r"""(?i)\b(?:pass?\w*|secret\w*|token\w*)["']?\s*:\s*(?:[|>]\S*)?\s*\Z"""
+    r"""(?i)\b(?:pass?\w*|secret\w*|token\w*|\w+_key)["']?\s*:\s*(?:[|>]\S*)?\s*\Z"""
 )
+_KEY_LINE = re.compile(r"\s*[A-Za-z0-9+/=]{60,80}\s*\Z")
+"""A line of a private key that was pasted with its indentation lost."""
 
 
 class Code(StrEnum):
@@ -127,7 +129,7 @@ def _excerpt(line: str, at: int) -> tuple[str, int]:
     """A window of the line around `at`, printable and without secrets, and `at` inside it."""
     shown = "".join(c if c.isprintable() else " " if c == "\t" else "\N{REPLACEMENT CHARACTER}"
                     for c in line)  # fmt: skip
-    shown = _SECRET.sub(r"\1***", shown)
+    shown = _KEY_LINE.sub("***", _SECRET.sub(r"\1***", shown))
     start = max(0, at - EXCERPT_CHARACTERS + 20)
     excerpt = shown[start : start + EXCERPT_CHARACTERS]
     return excerpt, min(at - start, len(excerpt))

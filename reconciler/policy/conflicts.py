@@ -1,13 +1,18 @@
 """What only shows when all policies are seen together: names twice, names that lead nowhere."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from reconciler.policy.complaints import Code, Location, Remark, did_you_mean
-from reconciler.policy.hosts import HyperVHost
+from reconciler.policy.file_servers import FileServer
+from reconciler.policy.hosts import HyperVCluster, HyperVHost
 from reconciler.policy.policy_set import Policy
 from reconciler.policy.protection_group import ProtectionGroup
+from reconciler.policy.selectors import Selector
 from reconciler.policy.storage import StoragePool
+
+_NOUNS = {"HyperVHost": "host", "HyperVCluster": "cluster", "StoragePool": "pool"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,15 +34,24 @@ class Conflict:
     """A name that nothing answers to, perhaps because that file is broken."""
 
 
+class _Reference(NamedTuple):
+    """A policy that is named by another one."""
+
+    at: Location
+    kind: str
+    name: str
+
+
 def conflicts_of(placed: Iterable[Placed]) -> Iterator[Conflict]:
     """Everything that does not fit together. Of two that collide the later one is blamed."""
     everything = tuple(placed)
     yield from _twice(everything)
     yield from _unknown_names(everything)
+    yield from _impossible_selectors(everything)
 
 
 def _twice(everything: Iterable[Placed]) -> Iterator[Conflict]:
-    """Claims that only one policy may make: its name, its folder, its address."""
+    """Claims that only one policy may make: its name, its folder, its address, its nodes."""
     owners: dict[tuple[str, ...], Placed] = {}
     for this in everything:
         for claim, location, text in _claims(this.policy):
@@ -55,33 +69,78 @@ def _claims(policy: Policy) -> Iterator[tuple[tuple[str, ...], Location, str]]:
         case HyperVHost():
             where = f"{policy.address.lower()}:{policy.wsman_port}"
             yield ("address", where), ("address",), f"there are two hosts at {where}"
+        case HyperVCluster():
+            for index, node in enumerate(policy.nodes):
+                text = f"the host '{node}' is a node of two clusters"
+                yield ("node", node), ("nodes", index), text
         case StoragePool():
             for index, volume in enumerate(policy.volumes):
                 text = f"two pools have a volume at '{volume.path}'"
-                yield ("path", volume.path.rstrip("/\\")), ("volumes", index, "path"), text
+                yield ("path", volume.folder), ("volumes", index, "path"), text
+        case FileServer():
+            key = "address" if policy.unc_name is None else "unc_name"
+            text = f"there are two file servers that disk paths call '{policy.known_as}'"
+            yield ("unc", policy.known_as.lower()), (key,), text
         case ProtectionGroup():
             pass
 
 
-def _unknown_names(everything: Iterable[Placed]) -> Iterator[Conflict]:
-    hosts = [p.policy.name for p in everything if isinstance(p.policy, HyperVHost)]
-    pools = [p.policy.name for p in everything if isinstance(p.policy, StoragePool)]
+def _unknown_names(everything: tuple[Placed, ...]) -> Iterator[Conflict]:
+    known: dict[str, list[str]] = {kind: [] for kind in _NOUNS}
+    for placed in everything:
+        known.setdefault(placed.policy.kind, []).append(placed.policy.name)
     for this in everything:
-        group = this.policy
-        if not isinstance(group, ProtectionGroup):
-            continue
-        if group.pool not in pools:
-            yield _unknown(this, ("pool",), ("pool", "StoragePool", group.pool), pools)
-        for index, member in enumerate(group.members):
-            if member.host is not None and member.host not in hosts:
-                at = ("members", index, "host")
-                yield _unknown(this, at, ("host", "HyperVHost", member.host), hosts)
+        for reference in _references(this.policy):
+            if reference.name not in known[reference.kind]:
+                yield _unknown(this, reference, known[reference.kind])
 
 
-def _unknown(
-    placed: Placed, location: Location, named: tuple[str, str, str], known: list[str]
-) -> Conflict:
-    noun, kind, name = named
-    hint = did_you_mean(name, known, f"known {noun}s") or f"write a policy of kind {kind}"
-    remark = Remark(location, f"there is no {noun} '{name}'", hint, Code.CONFLICT)
+def _references(policy: Policy) -> Iterator[_Reference]:
+    match policy:
+        case ProtectionGroup():
+            yield _Reference(("pool",), "StoragePool", policy.pool)
+            for at, selector in _selectors(policy):
+                if selector.host is not None:
+                    yield _Reference((*at, "host"), "HyperVHost", selector.host)
+                if selector.cluster is not None:
+                    yield _Reference((*at, "cluster"), "HyperVCluster", selector.cluster)
+        case HyperVCluster():
+            for index, node in enumerate(policy.nodes):
+                yield _Reference(("nodes", index), "HyperVHost", node)
+        case HyperVHost() | StoragePool() | FileServer():
+            pass
+
+
+def _selectors(group: ProtectionGroup) -> Iterator[tuple[Location, Selector]]:
+    for key, selectors in (("members", group.members), ("exclude", group.exclude)):
+        for index, selector in enumerate(selectors):
+            yield (key, index), selector
+
+
+def _unknown(placed: Placed, reference: _Reference, known: list[str]) -> Conflict:
+    noun = _NOUNS[reference.kind]
+    hint = did_you_mean(reference.name, known, f"known {noun}s")
+    hint = hint or f"write a policy of kind {reference.kind}"
+    text = f"there is no {noun} '{reference.name}'"
+    remark = Remark(reference.at, text, hint, Code.CONFLICT)
     return Conflict(placed, remark, is_reference=True)
+
+
+def _impossible_selectors(everything: tuple[Placed, ...]) -> Iterator[Conflict]:
+    """A host together with a cluster that it is no node of: no machine is ever there."""
+    nodes: Mapping[str, tuple[str, ...]] = {
+        placed.policy.name: placed.policy.nodes
+        for placed in everything
+        if isinstance(placed.policy, HyperVCluster)
+    }
+    for this in everything:
+        if not isinstance(this.policy, ProtectionGroup):
+            continue
+        for at, selector in _selectors(this.policy):
+            here = nodes.get(selector.cluster or "")
+            if selector.host is None or here is None or selector.host in here:
+                continue
+            text = f"'{selector.host}' is no node of the cluster '{selector.cluster}'"
+            hint = f"remove one of the two keys; its nodes: {', '.join(here)}"
+            remark = Remark((*at, "host"), text, hint, Code.CONFLICT)
+            yield Conflict(this, remark, is_reference=True)

@@ -24,6 +24,7 @@ _EXPECTED = {
     "string_type": "text",
     "tuple_type": "a list",
     "model_type": "a mapping",
+    "dict_type": "a mapping",
 }
 
 
@@ -68,7 +69,10 @@ def _remark(detail: ErrorDetails, model: type[PolicyModel]) -> Remark:
         return explained(location, detail)
     if kind in _EXPECTED:
         text = f"expected {_EXPECTED[kind]}, got {quoted(given)}"
-        return Remark(location, text, _type_hint(kind, given))
+        hint = _type_hint(kind, given)
+        if kind == "model_type":
+            hint = f"its keys: {', '.join(_known_keys(model, location))}"
+        return Remark(location, text, hint)
     text = detail["msg"].replace("Input should be", "has to be")
     return Remark(location, f"{text}; got {quoted(given)}")
 
@@ -147,6 +151,8 @@ def _type_hint(kind: str, given: object) -> str:
         return "put it in quotes"
     if kind == "int_type" and isinstance(given, str) and given.isdecimal():
         return "remove the quotes"
+    if kind == "dict_type":
+        return "write keys and values, such as {tier: gold}"
     if kind == "tuple_type":
         return "begin each item with '- ' on its own line, or write [a, b]"
     return ""

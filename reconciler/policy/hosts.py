@@ -1,13 +1,13 @@
-"""Hyper-V hosts: where their machines are found, and how to speak to them."""
+"""Hyper-V hosts and clusters: where machines are found, and how to speak to their agents."""
 
 from collections.abc import Iterator
 from typing import Literal
 
 from pydantic import Field
 
-from reconciler.policy.complaints import Remark
-from reconciler.policy.kind import Header
-from reconciler.policy.values import Address, Optionally, SecretReference, Text
+from reconciler.policy.complaints import Remark, Severity
+from reconciler.policy.kind import Header, repeats
+from reconciler.policy.values import Address, Name, Optionally, SecretReference, Several, Text
 
 WSMAN_PORT = 5985
 WSMAN_TLS_PORT = 5986
@@ -28,6 +28,10 @@ class HyperVHost(Header):
     tls: bool = False
     """Speak HTTPS. Without it only ntlm, negotiate and kerberos are encrypted, by themselves."""
 
+    trust: Optionally[Text] = None
+    """File (PEM) with the certificates of the authorities that may have signed the host's own;
+    those of this computer when left out."""
+
     authentication: Literal["ntlm", "negotiate", "kerberos", "certificate"] = "negotiate"
     """How the reconciler proves who it is."""
 
@@ -35,7 +39,14 @@ class HyperVHost(Header):
     r"""Account on the host, such as 'DOMAIN\reconciler' in single quotes."""
 
     password: Optionally[SecretReference] = None
-    """Where the password is: env:NAME or file:path, never the password itself."""
+    """Where the password is: env:NAME or file:path, never the password itself. With authentication
+    by certificate: the password of its key, if it has one."""
+
+    certificate: Optionally[Text] = None
+    """File (PEM) with the reconciler's own certificate, for authentication by certificate."""
+
+    certificate_key: Optionally[SecretReference] = None
+    """Where the private key of the certificate is: file:path of a PEM file."""
 
     configuration: Text = "ReconcilerAgent"
     """Name of the PowerShell session configuration that offers the protection agent."""
@@ -47,11 +58,70 @@ class HyperVHost(Header):
 
     def remarks(self) -> Iterator[Remark]:
         """Keys that the way of authentication needs, or cannot have."""
-        how = self.authentication
-        if how == "certificate" and not self.tls:
+        if self.authentication == "certificate":
+            yield from self._with_certificate()
+        else:
+            yield from self._without_certificate()
+        if self.trust is not None and not self.tls:
+            text = "is for TLS only: without it the host shows no certificate"
+            yield Remark(("trust",), text, "add 'tls: true', or remove 'trust'", is_about_key=True)
+
+    def _with_certificate(self) -> Iterator[Remark]:
+        if not self.tls:
             text = "authentication by certificate needs TLS"
             yield Remark(("authentication",), text, "add 'tls: true'")
-        for key, value in (("user", self.user), ("password", self.password)):
-            if value is None and how in {"ntlm", "negotiate"}:
-                text = f"key '{key}' is missing; authentication by {how} needs it"
-                yield Remark((), text, f"add '{key}:'")
+        for key, value in (
+            ("certificate", self.certificate),
+            ("certificate_key", self.certificate_key),
+        ):
+            if value is None:
+                yield missing(key, self.authentication)
+        if self.user is not None:
+            text = "is not used: the host maps the certificate to an account"
+            yield Remark(("user",), text, "remove it", severity=Severity.WARNING, is_about_key=True)
+
+    def _without_certificate(self) -> Iterator[Remark]:
+        for key, value in (
+            ("certificate", self.certificate),
+            ("certificate_key", self.certificate_key),
+        ):
+            if value is not None:
+                text = "is for authentication by certificate only"
+                hint = "add 'authentication: certificate' and 'tls: true', or remove the key"
+                yield Remark((key,), text, hint, is_about_key=True)
+        yield from credentials_remarks(self.authentication, self.user, self.password)
+
+
+class HyperVCluster(Header):
+    """A failover cluster: its machines are one thing on whichever node they run."""
+
+    kind: Literal["HyperVCluster"]
+    """What this policy describes."""
+
+    nodes: Several[Name]
+    """Names of the HyperVHost policies of its nodes, all of them."""
+
+    def remarks(self) -> Iterator[Remark]:
+        """Nodes that are there twice."""
+        yield from repeats(("nodes",), self.nodes)
+
+
+def missing(key: str, authentication: str) -> Remark:
+    """A key that the way of authentication needs."""
+    text = f"key '{key}' is missing; authentication by {authentication} needs it"
+    return Remark((), text, f"add '{key}:'")
+
+
+def credentials_remarks(
+    authentication: str, user: str | None, password: str | None
+) -> Iterator[Remark]:
+    """What user and password lack; kerberos can do with a ticket of this computer's account."""
+    if authentication in {"ntlm", "negotiate"}:
+        for key, value in (("user", user), ("password", password)):
+            if value is None:
+                yield missing(key, authentication)
+    elif (user is None) != (password is None):
+        key = "user" if user is None else "password"
+        yield Remark(
+            (), f"key '{key}' is missing; one is no use without the other", f"add '{key}:'"
+        )

@@ -1,11 +1,11 @@
 """What all kinds share: strict frozen models, and a header."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from reconciler.policy.complaints import Remark
+from reconciler.policy.complaints import Code, Location, Remark
 from reconciler.policy.values import Name
 
 SCHEMA_VERSION = "reconciler/v1"
@@ -35,3 +35,11 @@ class Header(PolicyModel):
 
     name: Name
     """Unique among the policies of its kind; shown in every log line."""
+
+
+def repeats(location: Location, items: Sequence[object]) -> Iterator[Remark]:
+    """A complaint about each item of a list that was there before."""
+    for index, item in enumerate(items):
+        if item in items[:index]:
+            shown = item if isinstance(item, str | int) else "the same"
+            yield Remark((*location, index), f"{shown} is there twice", "remove one", Code.CONFLICT)

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from reconciler.policy.complaints import Code, Complaint, Remark, Severity, Source, in_order
 from reconciler.policy.conflicts import Conflict, Placed, conflicts_of
-from reconciler.policy.hosts import HyperVHost
+from reconciler.policy.file_servers import FileServer
+from reconciler.policy.hosts import HyperVCluster, HyperVHost
 from reconciler.policy.parse_file import START, ParsedFile, bounded, parse_file, placed
 from reconciler.policy.policy_set import PolicySet
 from reconciler.policy.protection_group import ProtectionGroup
@@ -25,6 +26,12 @@ class ParsedSet:
     complaints: tuple[Complaint, ...]
     broken: tuple[str, ...]
     """Files that cannot be used as they are; their last good version may be in force instead."""
+    stand_ins: tuple[str, ...]
+    """Files whose last good version is in force: broken, gone, or not fitting the others any more.
+    """
+    holes: tuple[str, ...]
+    """Files that are not in force as a whole, and nothing stands in for what is missing: broken, or
+    naming what a broken one should hold."""
     has_hole: bool
     """Something written is not in force and nothing stands in for it: hold what it may claim."""
 
@@ -32,6 +39,14 @@ class ParsedSet:
     def errors(self) -> tuple[Complaint, ...]:
         """Complaints that make a file unusable."""
         return tuple(c for c in self.complaints if c.severity is Severity.ERROR)
+
+    def in_force_for(self, path: str) -> str:
+        """What holds in place of a file that cannot be used, in words."""
+        if path in self.holes:
+            return "nothing stands in for it: machines that it may claim are held"
+        if path in self.stand_ins:
+            return "its last good version is in force"
+        return "it is not in force; the last good version of all files is"
 
 
 def parse_set(files: Mapping[str, bytes], last_good: Mapping[str, bytes] = _NOTHING) -> ParsedSet:
@@ -49,21 +64,26 @@ def parse_set(files: Mapping[str, bytes], last_good: Mapping[str, bytes] = _NOTH
     broken = {path for path, file in parsed.items() if file.is_broken}
     usable = {path: file for path, file in parsed.items() if path not in broken}
     usable |= _good_files(last_good, broken if files else set(last_good))
-    has_hole = not broken <= usable.keys() or not (files or usable)
+    lost = broken - usable.keys()
     conflicts = [
         conflict
         for conflict in _conflicts(usable)
-        if conflict.placed.path not in broken and not (has_hole and conflict.is_reference)
+        if conflict.placed.path not in broken and not (lost and conflict.is_reference)
     ]
-    in_force, is_settled = _settled(usable, last_good)
+    in_force, left_out = _settled(usable, last_good)
     complaints = [complaint for file in parsed.values() for complaint in file.complaints]
     complaints += _conflict_complaints(usable, conflicts)
     complaints += _none_at_all(files) + _notes(in_force, files)
+    broken |= {conflict.placed.path for conflict in conflicts}
+    holes = lost | left_out
+    changed = {path for path, file in in_force.items() if file.raw != files.get(path)}
     return ParsedSet(
         policies=_policy_set(in_force),
         complaints=in_order(complaints),
-        broken=tuple(sorted(broken | {conflict.placed.path for conflict in conflicts})),
-        has_hole=has_hole or not is_settled,
+        broken=tuple(sorted(broken)),
+        stand_ins=tuple(sorted((changed | broken & in_force.keys()) - holes)),
+        holes=tuple(sorted(holes)),
+        has_hole=bool(holes) or not (files or usable),
     )
 
 
@@ -90,20 +110,22 @@ def _conflicts(usable: Mapping[str, ParsedFile]) -> list[Conflict]:
     )
 
 
-def _settled(usable: _Files, last_good: Mapping[str, bytes]) -> tuple[_Files, bool]:
-    """The nearest set without conflicts, and whether last good versions were enough for it."""
+def _settled(usable: _Files, last_good: Mapping[str, bytes]) -> tuple[_Files, set[str]]:
+    """The nearest set without conflicts, and the files that are not in force as a whole in it."""
     conflicts = _conflicts(usable)
     if not conflicts:
-        return usable, True
+        return usable, set()
     blamed = {conflict.placed.path for conflict in conflicts}
     for attempt in _attempts(usable, blamed, last_good):
         if not _conflicts(attempt):
-            return attempt, True
+            return attempt, set()
+    trimmed: set[str] = set()
     while conflicts:
         left_out = {(conflict.placed.path, conflict.placed.index) for conflict in conflicts}
         usable = {path: _without(file, left_out) for path, file in usable.items()}
+        trimmed |= {path for path, _ in left_out}
         conflicts = _conflicts(usable)
-    return usable, False
+    return usable, trimmed
 
 
 def _attempts(usable: _Files, blamed: set[str], last_good: Mapping[str, bytes]) -> Iterator[_Files]:
@@ -160,4 +182,6 @@ def _policy_set(usable: Mapping[str, ParsedFile]) -> PolicySet:
         groups=tuple(p for p in policies if isinstance(p, ProtectionGroup)),
         hosts=tuple(p for p in policies if isinstance(p, HyperVHost)),
         pools=tuple(p for p in policies if isinstance(p, StoragePool)),
+        clusters=tuple(p for p in policies if isinstance(p, HyperVCluster)),
+        file_servers=tuple(p for p in policies if isinstance(p, FileServer)),
     )

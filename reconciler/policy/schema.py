@@ -11,6 +11,8 @@ ALL_KINDS: Final = "policy.schema.json"
 _FILE_NAMES: Final = {
     "ProtectionGroup": "protection-group.schema.json",
     "HyperVHost": "hyper-v-host.schema.json",
+    "HyperVCluster": "hyper-v-cluster.schema.json",
+    "FileServer": "file-server.schema.json",
     "StoragePool": "storage-pool.schema.json",
 }
 
@@ -43,6 +45,8 @@ def _plain(node: Any, *, are_names: bool = False) -> Any:
     if are_names:
         return {name: _plain(part) for name, part in node.items()}
     node = _without_null(node)
+    if isinstance(node.get("default"), dict | list):
+        node = {word: part for word, part in node.items() if word != "default"}
     return {
         word: _plain(part, are_names=word in {"properties", "$defs"})
         for word, part in node.items()

@@ -17,6 +17,11 @@ class Volume(PolicyModel):
     path: Text
     """The folder, on this server or a mounted share."""
 
+    @property
+    def folder(self) -> str:
+        """The path as it is compared with others."""
+        return self.path.rstrip("/\\")
+
 
 class StoragePool(Header):
     """Volumes that protection groups are placed on."""
@@ -28,11 +33,17 @@ class StoragePool(Header):
     """The volumes of the pool; losing one harms only the machines on it."""
 
     def remarks(self) -> Iterator[Remark]:
-        """Volumes that share a name."""
-        seen: set[str] = set()
+        """Volumes that share a name or a folder."""
+        names: set[str] = set()
+        folders: set[str] = set()
         for index, volume in enumerate(self.volumes):
-            if volume.name in seen:
+            if volume.name in names:
                 text = f"there are two volumes '{volume.name}' in this pool"
                 at = ("volumes", index, "name")
                 yield Remark(at, text, "give each its own name", Code.CONFLICT)
-            seen.add(volume.name)
+            if volume.folder in folders:
+                text = f"there are two volumes at '{volume.path}' in this pool"
+                at = ("volumes", index, "path")
+                yield Remark(at, text, "give each its own folder", Code.CONFLICT)
+            names.add(volume.name)
+            folders.add(volume.folder)

@@ -22,7 +22,7 @@ LONGEST = timedelta(days=36_500)
 """A hundred years: far enough for anybody, and every date minus it still exists."""
 
 _NAME = r"^[a-z][a-z0-9-]{0,62}$"
-_DURATION = r"^[1-9][0-9]{0,7}[mhd]$"
+DURATION_PATTERN = r"^[1-9][0-9]{0,7}[mhd]$"
 _TIME = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
 _GUID = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 _SECRET = r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$"  # noqa: S105 - a pattern, not a password
@@ -60,18 +60,19 @@ def _name(value: str) -> str:
     return value
 
 
-def _duration(value: Any) -> timedelta:
+def duration(value: Any) -> timedelta:
+    """The time that a text such as 15m means."""
     if isinstance(value, timedelta):
         return value
-    if not isinstance(value, str) or not re.fullmatch(_DURATION, value):
+    if not isinstance(value, str) or not re.fullmatch(DURATION_PATTERN, value):
         raise wrong(
             f"expected a duration such as 15m, 36h or 30d, got {quoted(value)}",
             "a number and m, h or d (minutes, hours, days), nothing between them",
         )
-    duration = int(value[:-1]) * _UNITS[value[-1]]
-    if duration > LONGEST:
+    meant = int(value[:-1]) * _UNITS[value[-1]]
+    if meant > LONGEST:
         raise wrong(f"{quoted(value)} is longer than a hundred years", "write at most 36500d")
-    return duration
+    return meant
 
 
 def shown_duration(duration: timedelta) -> str:
@@ -133,8 +134,8 @@ def _secret(value: Any) -> str:
     """A reference to a secret. The value is never repeated: it may be the secret itself."""
     if not isinstance(value, str) or not re.fullmatch(_SECRET, value):
         raise wrong(
-            "a password does not belong in a policy file; expected a reference to one",
-            "write env:NAME (an environment variable) or file:path (a file with only the password)",
+            "a secret does not belong in a policy file; expected a reference to one",
+            "write env:NAME (an environment variable) or file:path (a file with only the secret)",
             is_about_key=True,  # the line of the value would show it
         )
     return value
@@ -159,9 +160,9 @@ Text = Annotated[
 Name = Annotated[str, AfterValidator(_name), _text_schema(_NAME)]
 Duration = Annotated[
     timedelta,
-    BeforeValidator(_duration),
+    BeforeValidator(duration),
     PlainSerializer(shown_duration, return_type=str, when_used="json"),
-    _text_schema(_DURATION, examples=["15m", "36h", "30d"]),
+    _text_schema(DURATION_PATTERN, examples=["15m", "36h", "30d"]),
 ]
 LocalTime = Annotated[
     time,

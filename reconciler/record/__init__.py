@@ -1,7 +1,7 @@
 """RECORD: what was done, what is being done, and what was asked for.
 
 One of the two places where truth lives; the other is the policy files. Everything here can be
-rebuilt from the manifests in the repository, except the history of jobs and passes.
+rebuilt from the manifests in the repository, except the history of jobs and passes, and doubts.
 
 Invariants
 - Values in and out are frozen dataclasses; rows and SQL stay inside this package.
@@ -14,6 +14,10 @@ Invariants
   thawed can therefore never overwrite its successor.
 - A point, the head it becomes and the reference points change together or not at all, and
   committing the same point again changes nothing: healing rolls forward.
+- A replica that is inconsistent becomes consistent only by a point that compared all of it, made
+  by a job that began after the doubt.
+- What each pass asks for costs what it returns: indexes on the few live jobs and open alerts, on
+  age for what is old; failures in a row are counted as jobs end.
 - Times are whole microseconds UTC. SQL is kept to what PostgreSQL understands too.
 
 Decided against

@@ -1,21 +1,25 @@
 """The catalogue: one object that the rest of the house holds."""
 
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from reconciler.model.names import ServerId
 from reconciler.record import schema
+from reconciler.record.alerts import Alerts
 from reconciler.record.database import Database
+from reconciler.record.doubts import Doubts
 from reconciler.record.jobs import Jobs
 from reconciler.record.journal import Journal
+from reconciler.record.recovery_points import RecoveryPoints
 from reconciler.record.replicas import Replicas
 from reconciler.record.requests import Requests
 from reconciler.record.sources import Sources
 from reconciler.record.volumes import Volumes
 
 
-class Catalogue(Volumes, Sources, Replicas, Journal):
+class Catalogue(Volumes, Sources, Replicas, RecoveryPoints, Doubts, Alerts, Journal):
     """Everything that is remembered. Any thread may call anything.
 
     Every call may raise CatalogueError; a call that raised has written nothing.
@@ -41,6 +45,13 @@ class Catalogue(Volumes, Sources, Replicas, Journal):
         except BaseException:
             database.close()
             raise
+
+    def forget_old(self, before: datetime) -> None:
+        """Forget jobs, requests and alerts that ended before a moment, and what they left."""
+        self.jobs.drop_ended_before(before)
+        self.requests.drop_ended_before(before)
+        self.drop_alerts_resolved_before(before)
+        self.drop_spans_ended_before(before)
 
     def close(self) -> None:
         """Let go of the file."""

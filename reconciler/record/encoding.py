@@ -19,7 +19,8 @@ from reconciler.record.work import Intent, JobOutcome, Progress
 
 MOST_CHARACTERS = 1 << 20
 """Most that one value may take: a parameter or fact is no place for bulk data."""
-_MOST_TEXT = 4000
+MOST_TEXT = 4000
+"""Most characters of a text that hosts may have a part in."""
 
 
 def json_text(value: Mapping[str, Any], what: str) -> str:
@@ -78,6 +79,7 @@ def intent(text: str) -> Intent:
     """Inverse of `intent_text`."""
     found = mapping(text, "the intent of a job")
     base, base_reference = found.get("base_recovery_point"), found.get("base_reference_point")
+    save, resume = found.get("save_request"), found.get("resume_request")
     try:
         return Intent(
             job=JobId(found["job"]),
@@ -89,6 +91,8 @@ def intent(text: str) -> Intent:
             reference_points_seen=tuple(map(ReferencePointId, found["reference_points_seen"])),
             base_recovery_point=RecoveryPointId(base) if base else None,
             base_reference_point=ReferencePointId(base_reference) if base_reference else None,
+            save_request=RequestId(save) if save else None,
+            resume_request=RequestId(resume) if resume else None,
         )
     except (KeyError, TypeError, ValueError) as error:
         raise _damaged("the intent of a job") from error
@@ -110,7 +114,7 @@ def progress(text: str) -> Progress:
 def outcome_text(outcome: JobOutcome) -> str:
     """An outcome as JSON; texts from hosts are cut, so that the end of a job is always written."""
     fields = asdict(outcome)
-    fields |= {name: fields[name][:_MOST_TEXT] for name in ("code", "message", "hint")}
+    fields |= {name: fields[name][:MOST_TEXT] for name in ("code", "message", "hint")}
     return json_text(fields, "the outcome of a job")
 
 

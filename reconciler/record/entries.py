@@ -75,21 +75,10 @@ class OwnReferencePoint:
         return self.state is ReferencePointState.CURRENT
 
 
-@dataclass(frozen=True, slots=True)
-class InconsistentSpan:
-    """A time in which a replica may have differed; such days do not count as retention."""
-
-    source: DataSourceId
-    began_at: datetime
-    ended_at: datetime | None
-    reason: str
-
-
 class RequestState(StrEnum):
     """State of something an operator asked for."""
 
     OPEN = "open"
-    RUNNING = "running"
     DONE = "done"
     FAILED = "failed"
 
@@ -117,9 +106,21 @@ class Alert:
 
     kind: str
     subject: str
+    severity: str
     message: str
+    hint: str
     opened_at: datetime
     resolved_at: datetime | None
+    host: str = ""
+    """Where its subject is; empty when it is nowhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlertChanges:
+    """What a look at all conditions changed."""
+
+    opened: tuple[Alert, ...] = ()
+    resolved: tuple[Alert, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

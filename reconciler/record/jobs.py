@@ -4,7 +4,7 @@ A job is held through its epoch. Claiming and taking over raise it; beat, finish
 commit name the epoch they were given and do nothing once it is no longer the job's.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,22 +12,25 @@ from sqlalchemy import ColumnElement, Connection, Row, select
 
 from reconciler.errors import CatalogueError, MachineBusyError
 from reconciler.model.names import DataSourceId, HostName, JobId, PlanId
-from reconciler.record import encoding
+from reconciler.record import encoding, failures
 from reconciler.record.database import Database
-from reconciler.record.tables import job
-from reconciler.record.work import Intent, Job, JobOrder, JobOutcome, JobState, Progress
+from reconciler.record.failures import Attempt
+from reconciler.record.owner import Life
+from reconciler.record.silence import Silence
+from reconciler.record.tables import IS_LIVE, job
+from reconciler.record.work import Failures, Intent, Job, JobOrder, JobOutcome, JobState, Progress
 
 LEASE_S = 90
 """Silence after which a holder counts as dead. A beat every 15 s may be late five times."""
 MOST_LISTED = 1000
-_LIVE = (JobState.READY.value, JobState.RUNNING.value)
 
 
 class Jobs:
     """The part of the catalogue that knows jobs."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, silence: Silence | None = None) -> None:
         self._database = database
+        self._silence = silence or Silence()
 
     def create(self, order: JobOrder, now: datetime) -> Job:
         """Write down a job that may be claimed.
@@ -83,29 +86,70 @@ class Jobs:
         state = JobState.SUCCEEDED if outcome.is_success else JobState.FAILED
         text = encoding.outcome_text(outcome)
         values = {"state": state.value, "outcome": text, "ended_at": now}
-        return self._as_holder(job_id, epoch, values)
+        with self._database.writing() as connection:
+            if not _change_held(connection, job_id, epoch, values):
+                return False
+            _count(connection, job_id, outcome, now)
+            return True
+
+    def leave(self, job_id: JobId, epoch: int, outcome: JobOutcome, now: datetime) -> bool:
+        """Fail at a job that stays live: an heir has to finish it, and may take it over at once.
+
+        False when the lease is lost, and it has an heir already. A beat that is still under way
+        changes nothing any more.
+        """
+        values = {"owner": None, "beat_at": None, "epoch": epoch + 1}
+        with self._database.writing() as connection:
+            if not _change_held(connection, job_id, epoch, values):
+                return False
+            _count(connection, job_id, outcome, now)
+            return True
+
+    def note_failure(
+        self, source: DataSourceId, kind: str, outcome: JobOutcome, now: datetime
+    ) -> None:
+        """Count a failure that came before there was a job."""
+        with self._database.writing() as connection:
+            failures.count(connection, Attempt(source, kind, now), outcome)
+
+    def failures(self) -> Mapping[DataSourceId, Failures]:
+        """Data sources whose latest jobs failed.
+
+        Jobs without a data source and abandoned ones count neither way.
+        """
+        with self._database.reading() as connection:
+            return failures.current(connection)
 
     def interrupted(
-        self, now: datetime, is_alive: Callable[[str], bool], lease_s: int = LEASE_S
+        self, now: datetime, life_of: Callable[[str], Life], lease_s: int = LEASE_S
     ) -> tuple[Job, ...]:
         """Running jobs whose holder is dead, or silent for longer than its lease.
 
-        Also ready ones that nobody has claimed for that long: whoever made them is gone.
+        Also ready ones that nobody has claimed for that long: whoever made them is gone. Of a
+        holder that is known to live, a clock that jumped says nothing: it is silent only when its
+        beat was seen to stand still for the lease.
         """
         last = now - timedelta(seconds=lease_s)
+        live = self.live()
+        silent_s = self._silence.of(live)
 
         def is_dead(each: Job) -> bool:
             if each.state is JobState.READY:
                 return max(each.created_at, each.not_before) < last
-            return each.beat_at is None or each.beat_at < last or not is_alive(each.owner or "")
+            life = life_of(each.owner or "")
+            if each.beat_at is None or life is Life.DEAD:
+                return True
+            is_silent = life is not Life.ALIVE or silent_s[each.id] > lease_s
+            return each.beat_at < last and is_silent
 
-        return tuple(each for each in self.live() if is_dead(each))
+        return tuple(each for each in live if is_dead(each))
 
     def live(self) -> tuple[Job, ...]:
         """Jobs that are ready or running, oldest first."""
-        query = select(job).where(job.c.state.in_(_LIVE)).order_by(job.c.created_at, job.c.id)
         with self._database.reading() as connection:
-            return tuple(map(_job, connection.execute(query)))
+            # ordered here: SQLite would walk all of history in order, to save sorting the few
+            found = map(_job, connection.execute(select(job).where(IS_LIVE)))
+            return tuple(sorted(found, key=lambda each: (each.created_at, each.id)))
 
     def get(self, job_id: JobId) -> Job:
         """One job.
@@ -131,6 +175,7 @@ class Jobs:
     def drop_ended_before(self, moment: datetime) -> int:
         """Forget jobs that ended long ago; how many."""
         with self._database.writing() as connection:
+            failures.forget(connection, moment)
             old = job.delete().where(job.c.ended_at < moment)
             return connection.execute(old).rowcount
 
@@ -167,10 +212,20 @@ class Jobs:
             return _one(connection, job_id) if changed else None
 
     def _as_holder(self, job_id: JobId, epoch: int, values: dict[str, Any]) -> bool:
-        held = (job.c.epoch == epoch, job.c.state == JobState.RUNNING.value)
         with self._database.writing() as connection:
-            update = job.update().where(job.c.id == job_id, *held).values(**values)
-            return connection.execute(update).rowcount == 1
+            return _change_held(connection, job_id, epoch, values)
+
+
+def _change_held(connection: Connection, job_id: JobId, epoch: int, values: dict[str, Any]) -> bool:
+    held = (job.c.epoch == epoch, job.c.state == JobState.RUNNING.value)
+    update = job.update().where(job.c.id == job_id, *held).values(**values)
+    return connection.execute(update).rowcount == 1
+
+
+def _count(connection: Connection, job_id: JobId, outcome: JobOutcome, now: datetime) -> None:
+    ended = _one(connection, job_id)
+    if ended.source is not None:
+        failures.count(connection, Attempt(ended.source, ended.kind, now), outcome)
 
 
 def _unchanged(seen: Job) -> tuple[ColumnElement[bool], ...]:
@@ -179,13 +234,13 @@ def _unchanged(seen: Job) -> tuple[ColumnElement[bool], ...]:
     return (
         job.c.epoch == seen.epoch,
         job.c.state == seen.state.value,
-        job.c.state.in_(_LIVE),
+        IS_LIVE,
         beat,
     )
 
 
 def _live_job(connection: Connection, source: DataSourceId) -> Job | None:
-    query = select(job).where(job.c.data_source == source, job.c.state.in_(_LIVE))
+    query = select(job).where(job.c.data_source == source, IS_LIVE)
     row = connection.execute(query).first()
     return None if row is None else _job(row)
 

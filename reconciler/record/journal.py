@@ -1,16 +1,20 @@
-"""Passes, alerts and the last good bytes of policy files."""
+"""Passes and the last good bytes of policy files."""
 
 import hashlib
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Row, select
 
 from reconciler.errors import CatalogueError
+from reconciler.logs import Event, get_logger
 from reconciler.model.names import PlanId
 from reconciler.record.database import Database
-from reconciler.record.entries import Alert, PassRecord, PolicyFile, new_id
-from reconciler.record.tables import alert, passes, policy_file
+from reconciler.record.entries import PassRecord, PolicyFile, new_id
+from reconciler.record.tables import passes, policy_file
+
+_log = get_logger()
 
 MOST_PASSES = 10_000
 """Passes kept: a week of one a minute."""
@@ -18,7 +22,7 @@ MOST_POLICY_BYTES = 8 << 20
 
 
 class Journal:
-    """The part of the catalogue that knows passes, alerts and policy files."""
+    """The part of the catalogue that knows passes and policy files."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -44,37 +48,6 @@ class Journal:
         with self._database.reading() as connection:
             return tuple(map(_pass, connection.execute(query)))
 
-    def open_alert(self, kind: str, subject: str, message: str, now: datetime) -> bool:
-        """Open an alert, or bring its message up to date; True when it is new."""
-        its_open = (*_is(kind, subject), alert.c.resolved_at.is_(None))
-        with self._database.writing() as connection:
-            update = alert.update().where(*its_open).values(message=message)
-            if connection.execute(update).rowcount:
-                return False
-            connection.execute(
-                alert.insert().values(
-                    id=new_id(), kind=kind, subject=subject, message=message, opened_at=now
-                )
-            )
-            return True
-
-    def resolve_alert(self, kind: str, subject: str, now: datetime) -> bool:
-        """Close an alert; False when it was not open."""
-        its_open = (*_is(kind, subject), alert.c.resolved_at.is_(None))
-        with self._database.writing() as connection:
-            update = alert.update().where(*its_open).values(resolved_at=now)
-            return connection.execute(update).rowcount == 1
-
-    def alerts(self) -> tuple[Alert, ...]:
-        """Open alerts, oldest first."""
-        query = select(alert).where(alert.c.resolved_at.is_(None))
-        with self._database.reading() as connection:
-            rows = connection.execute(query.order_by(alert.c.opened_at, alert.c.id))
-            return tuple(
-                Alert(row.kind, row.subject, row.message, row.opened_at, row.resolved_at)
-                for row in rows
-            )
-
     def keep_policy_file(self, path: str, content: bytes, now: datetime) -> PolicyFile:
         """Remember the bytes of a policy file that is good.
 
@@ -97,26 +70,20 @@ class Journal:
         return new
 
     def policy_file(self, path: str) -> PolicyFile | None:
-        """The last good bytes of a policy file; None when it never was good."""
-        with self._database.reading() as connection:
-            query = select(policy_file).where(policy_file.c.path == path)
-            row = connection.execute(query).first()
-            return None if row is None else _policy_file(row)
+        """The last good bytes of a policy file; None when it never was good, or is damaged here."""
+        return next((file for file in self.policy_files() if file.path == path), None)
 
     def policy_files(self) -> tuple[PolicyFile, ...]:
-        """The last good bytes of all policy files, by path."""
+        """The last good bytes of all policy files, by path; what is damaged here is left out."""
         with self._database.reading() as connection:
             query = select(policy_file).order_by(policy_file.c.path)
-            return tuple(map(_policy_file, connection.execute(query)))
+            found = map(_policy_file, connection.execute(query))
+            return tuple(file for file in found if file is not None)
 
     def forget_policy_file(self, path: str) -> None:
         """Forget a policy file that was deleted on purpose."""
         with self._database.writing() as connection:
             connection.execute(policy_file.delete().where(policy_file.c.path == path))
-
-
-def _is(kind: str, subject: str) -> tuple[Any, Any]:
-    return alert.c.kind == kind, alert.c.subject == subject
 
 
 def _pass(row: Row[*tuple[Any, ...]]) -> PassRecord:
@@ -132,11 +99,20 @@ def _pass(row: Row[*tuple[Any, ...]]) -> PassRecord:
     )
 
 
-def _policy_file(row: Row[*tuple[Any, ...]]) -> PolicyFile:
-    found = PolicyFile(row.path, row.sha256, row.content, row.kept_at)
-    if hashlib.sha256(found.content).hexdigest() != found.sha256:
-        raise CatalogueError(
-            f"the last good version of policy file {found.path} in the catalogue is damaged",
-            hint="repair the policy file in its folder; a good file replaces what is kept",
-        )
-    return found
+def _policy_file(row: Row[*tuple[Any, ...]]) -> PolicyFile | None:
+    if hashlib.sha256(row.content).hexdigest() != row.sha256:
+        _tell_damaged(row.path, row.sha256)
+        return None
+    return PolicyFile(row.path, row.sha256, row.content, row.kept_at)
+
+
+@cache
+def _tell_damaged(path: str, sha256: str) -> None:
+    """Once, and not at every pass until a good file replaces it."""
+    del sha256
+    _log.error(
+        Event.POLICIES_REJECTED,
+        file=path,
+        reason="the last good version of the policy file in the catalogue is damaged",
+        hint="see that the file in the policy folder is good: it replaces what is kept",
+    )

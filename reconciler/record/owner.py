@@ -7,9 +7,12 @@ began, counted from a boot that has an id.
 import os
 import socket
 import sys
+from enum import Enum, auto
 from pathlib import Path
 
 _PROC = Path("/proc")
+_STOPPED = frozenset({"T", "t"})
+_GONE = frozenset({"Z", "X"})
 
 
 def this_owner() -> str:
@@ -17,21 +20,36 @@ def this_owner() -> str:
     return f"{_host()}:{os.getpid()}:{_start(os.getpid()) or '-'}"
 
 
-def is_alive(owner: str) -> bool:
-    """Whether an owner may still be at work; True when that cannot be known from here.
+class Life(Enum):
+    """What can be known from here of an owner."""
 
-    Then its lease decides. A text that is no owner is dead.
-    """
+    ALIVE = auto()
+    """Its very process runs on this computer."""
+    DEAD = auto()
+    UNKNOWN = auto()
+    """On another computer, or stopped: its lease decides."""
+
+
+def life_of(owner: str) -> Life:
+    """What can be known of an owner; a text that is no owner is dead."""
     match owner.split(":"):
         case [host, pid, start] if host and pid.isdecimal():
             pass
         case _:
-            return False
+            return Life.DEAD
     if host != _host() or sys.platform == "win32":
-        return True
+        return Life.UNKNOWN
     if not _PROC.joinpath("self").exists():
-        return _exists(int(pid))
-    return _start(int(pid)) == start
+        # the id may be another process's by now
+        return Life.UNKNOWN if _exists(int(pid)) else Life.DEAD
+    if _start(int(pid)) != start:
+        return Life.DEAD
+    return Life.UNKNOWN if _state(int(pid)) in _STOPPED else Life.ALIVE
+
+
+def is_alive(owner: str) -> bool:
+    """Whether an owner may still be at work; True when that cannot be known from here."""
+    return life_of(owner) is not Life.DEAD
 
 
 def _host() -> str:
@@ -39,19 +57,30 @@ def _host() -> str:
 
 
 def _start(pid: int) -> str | None:
-    """When a process began; None when there is none, or the system does not tell.
+    """When a process began; None when there is none, or the system does not tell."""
+    try:
+        boot = _PROC.joinpath("sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return None
+    state, *fields = _stat(pid) or ["Z"]
+    return None if state in _GONE else f"{boot[:8]}-{fields[18]}"
+
+
+def _state(pid: int) -> str:
+    return next(iter(_stat(pid)), "Z")
+
+
+def _stat(pid: int) -> list[str]:
+    """What proc(5) tells of a process from its state on; nothing when there is none.
 
     Source: proc(5): field 22 of stat is the start time in ticks since boot. The command in field 2
     may hold spaces and brackets, so fields are counted from the last closing one.
     """
     try:
         stat = _PROC.joinpath(str(pid), "stat").read_text(errors="replace")
-        boot = _PROC.joinpath("sys/kernel/random/boot_id").read_text().strip()
     except OSError:
-        return None
-    state, *fields = stat.rpartition(")")[2].split()
-    is_gone = state in {"Z", "X"}
-    return None if is_gone else f"{boot[:8]}-{fields[18]}"
+        return []
+    return stat.rpartition(")")[2].split()
 
 
 def _exists(pid: int) -> bool:

@@ -1,9 +1,9 @@
 """Rows of recovery points and reference points, inside a transaction of the caller."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import ColumnElement, Connection, Row, func, select
 
 from reconciler.errors import CatalogueError
 from reconciler.model.names import (
@@ -16,7 +16,9 @@ from reconciler.model.names import (
 from reconciler.model.protection import Cause, CauseKind, Consistency, Head, RecoveryPoint
 from reconciler.record.encoding import rct_ids, rct_ids_text
 from reconciler.record.entries import OwnReferencePoint, ReferencePointState
-from reconciler.record.tables import recovery_point, reference_point, replica
+from reconciler.record.tables import recovery_point, reference_point, replica, volume
+
+_PointRow = Row[*tuple[Any, ...]]
 
 _MOST_VARIABLES = 500
 """Values in one IN list: SQLite of old had room for 999 in a statement."""
@@ -73,11 +75,10 @@ def of_source(connection: Connection, source: DataSourceId) -> tuple[RecoveryPoi
     return tuple(map(_point, rows))
 
 
-def by_source(connection: Connection) -> Mapping[DataSourceId, tuple[RecoveryPoint, ...]]:
-    """Points of all data sources, oldest first."""
+def by_source(rows: Iterable[_PointRow]) -> Mapping[DataSourceId, tuple[RecoveryPoint, ...]]:
+    """Rows of points, in their order, by data source."""
     found: dict[DataSourceId, list[RecoveryPoint]] = {}
-    order = (recovery_point.c.captured_at, recovery_point.c.id)
-    for row in connection.execute(select(recovery_point).order_by(*order)):
+    for row in rows:
         point = _point(row)
         found.setdefault(point.source, []).append(point)
     return {source: tuple(points) for source, points in found.items()}
@@ -95,16 +96,22 @@ def drop(connection: Connection, ids: Sequence[RecoveryPointId]) -> None:
                 f"recovery point {head} is the head of its replica and cannot be dropped",
                 hint="the newest point of a replica always stays",
             )
-        connection.execute(recovery_point.delete().where(recovery_point.c.id.in_(some)))
+        delete(connection, recovery_point.c.id.in_(some))
+
+
+def delete(connection: Connection, which: ColumnElement[bool]) -> None:
+    """Delete points that no replica names, and note on which volumes they lay."""
+    count = func.count().label("dropped")
+    lay = select(recovery_point.c.volume, count).where(which).group_by(recovery_point.c.volume)
+    for on, dropped in connection.execute(lay).all():
+        total = volume.c.points_dropped + dropped
+        connection.execute(volume.update().where(volume.c.id == on).values(points_dropped=total))
+    connection.execute(recovery_point.delete().where(which))
 
 
 def supersede(connection: Connection, head: Head) -> None:
     """Make the head's reference point the only current one of its data source."""
-    connection.execute(
-        reference_point.update()
-        .where(reference_point.c.data_source == head.source)
-        .values(state=ReferencePointState.SUPERSEDED.value)
-    )
+    supersede_all(connection, head.source)
     if head.reference_point is None:
         return
     own(connection, head.source, head.reference_point)
@@ -112,6 +119,15 @@ def supersede(connection: Connection, head: Head) -> None:
         reference_point.update()
         .where(reference_point.c.id == head.reference_point)
         .values(state=ReferencePointState.CURRENT.value, rct_ids=rct_ids_text(head.rct_ids))
+    )
+
+
+def supersede_all(connection: Connection, source: DataSourceId) -> None:
+    """Leave a data source without a current reference point."""
+    connection.execute(
+        reference_point.update()
+        .where(reference_point.c.data_source == source)
+        .values(state=ReferencePointState.SUPERSEDED.value)
     )
 
 
@@ -161,7 +177,7 @@ def forget_reference(connection: Connection, gone: ReferencePointId) -> None:
     connection.execute(reference_point.delete().where(reference_point.c.id == gone))
 
 
-def _point(row: Row[*tuple[Any, ...]]) -> RecoveryPoint:
+def _point(row: _PointRow) -> RecoveryPoint:
     return RecoveryPoint(
         id=RecoveryPointId(row.id),
         source=DataSourceId(row.data_source),

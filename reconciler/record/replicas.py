@@ -1,30 +1,32 @@
-"""Replicas, their recovery points and the reference points that changes are counted from."""
+"""Replicas, and the reference points that changes are counted from."""
 
-from collections.abc import Iterable, Mapping
-from datetime import datetime
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
-from reconciler.errors import CatalogueError, CatalogueLockedError, ItemNotFoundError
-from reconciler.model.names import (
-    DataSourceId,
-    RecoveryPointId,
-    ReferencePointId,
-    VolumeId,
-)
-from reconciler.model.protection import (
-    Head,
-    RecoveryPoint,
-    Replica,
-    ReplicaState,
-)
-from reconciler.record import points, tables
+from reconciler.errors import CatalogueError, CatalogueLockedError
+from reconciler.model.names import DataSourceId, RecoveryPointId, ReferencePointId, VolumeId
+from reconciler.model.protection import CauseKind, Head, RecoveryPoint, Replica, ReplicaState
+from reconciler.record import points, replica_rows, tables
 from reconciler.record.database import Database
+from reconciler.record.doubts import settle
 from reconciler.record.encoding import rct_ids, rct_ids_text
-from reconciler.record.entries import InconsistentSpan, OwnReferencePoint
+from reconciler.record.entries import OwnReferencePoint
 from reconciler.record.tables import inconsistency, recovery_point, replica
 from reconciler.record.work import Job, JobState
+
+_COMPARES_ALL = frozenset({CauseKind.REPLICA_CREATION, CauseKind.CONSISTENCY_CHECK})
+_MISSING = {
+    "state": ReplicaState.MISSING.value,
+    "volume": None,
+    "head_recovery_point": None,
+    "head_reference_point": None,
+    "head_rct_ids": "{}",
+    "checked_at": None,
+    "doubt": "",
+    "doubted_during": None,
+}
 
 
 class Replicas:
@@ -56,19 +58,21 @@ class Replicas:
             CatalogueError: It lives on another volume already.
         """
         with self._database.writing() as connection:
-            known = _row(connection, source)
+            known = replica_rows.one(connection, source)
             if known.head_recovery_point is not None and known.volume != volume:
                 raise CatalogueError(
                     f"the replica of {source} lives on volume {known.volume}",
                     hint="a replica stays on its volume; keep that volume in the pool",
                 )
-            connection.execute(_of(source).values(volume=volume))
+            replica_rows.change(connection, source, volume=volume)
 
     def commit_point(self, point: RecoveryPoint, head: Head, job: Job) -> None:
-        """Make a sealed recovery point the head of its replica, which is consistent from then on.
+        """Make a sealed recovery point the head of its replica.
 
-        The head's reference point becomes the current one, all others of the data source are
-        superseded. Committing a point that stands here already changes nothing.
+        A replica that was missing is consistent from then on. One that is inconsistent stays so,
+        unless this point compared all of it (see `doubts`). The head's reference point becomes the
+        current one, all others of the data source are superseded. Committing a point that stands
+        here already changes nothing.
 
         Raises:
             CatalogueLockedError: The job was taken over or has ended; nothing was written.
@@ -80,81 +84,27 @@ class Replicas:
                 return
             if state is not JobState.RUNNING:
                 raise _lost(job)
-            _write_point(connection, point, head)
+            _write_point(connection, point, head, may_settle=True)
 
     def adopt_point(self, point: RecoveryPoint, head: Head) -> None:
-        """A sealed point that a manifest tells of and no job of ours made; newest last."""
+        """A sealed point that a manifest tells of and no job of ours made; newest last.
+
+        It settles no doubt: nobody knows whether it is younger.
+        """
         with self._database.writing() as connection:
             if not points.stands(connection, point):
-                _write_point(connection, point, head)
+                _write_point(connection, point, head, may_settle=False)
 
-    def recovery_point(self, point: RecoveryPointId) -> RecoveryPoint:
-        """One recovery point.
+    def delete_replica(self, source: DataSourceId) -> None:
+        """Forget all points of a data source and that it has a replica; repeating it is no error.
 
-        Raises:
-            ItemNotFoundError: There is none of that id.
-        """
-        with self._database.reading() as connection:
-            found = points.one(connection, point)
-        if found is None:
-            raise ItemNotFoundError(
-                f"there is no recovery point {point}",
-                hint="list those of a machine: reconciler show MACHINE",
-            )
-        return found
-
-    def recovery_points(self, source: DataSourceId) -> tuple[RecoveryPoint, ...]:
-        """All recovery points of a data source.
-
-        Shape: by capture time, oldest first.
-        """
-        with self._database.reading() as connection:
-            return points.of_source(connection, source)
-
-    def all_recovery_points(self) -> Mapping[DataSourceId, tuple[RecoveryPoint, ...]]:
-        """All recovery points, in one look.
-
-        Shape: by capture time, oldest first; sources without any are absent.
-        """
-        with self._database.reading() as connection:
-            return points.by_source(connection)
-
-    def drop_points(self, ids: Iterable[RecoveryPointId]) -> None:
-        """Forget recovery points that were pruned; unknown ones are no error.
-
-        Raises:
-            CatalogueError: One of them is the head of a replica; all were kept.
+        Its reference points are superseded: they are to be removed from their host.
         """
         with self._database.writing() as connection:
-            points.drop(connection, tuple(ids))
-
-    def mark_inconsistent(self, source: DataSourceId, reason: str, now: datetime) -> bool:
-        """Distrust a replica until its next point; False when there is none, or it is already."""
-        with self._database.writing() as connection:
-            if _row(connection, source).state != ReplicaState.CONSISTENT.value:
-                return False
-            connection.execute(_of(source).values(state=ReplicaState.INCONSISTENT.value))
-            # two at one instant are one: the time of a lab stands still
-            span = (inconsistency.c.data_source == source, inconsistency.c.began_at == now)
-            connection.execute(inconsistency.delete().where(*span))
-            connection.execute(
-                inconsistency.insert().values(data_source=source, began_at=now, reason=reason)
-            )
-            return True
-
-    def inconsistent_spans(self) -> Mapping[DataSourceId, tuple[InconsistentSpan, ...]]:
-        """When replicas were inconsistent; the last span of one that is has no end.
-
-        Shape: oldest first.
-        """
-        found: dict[DataSourceId, tuple[InconsistentSpan, ...]] = {}
-        with self._database.reading() as connection:
-            query = select(inconsistency).order_by(inconsistency.c.began_at)
-            for row in connection.execute(query):
-                source = DataSourceId(row.data_source)
-                span = InconsistentSpan(source, row.began_at, row.ended_at, row.reason)
-                found[source] = (*found.get(source, ()), span)
-        return found
+            replica_rows.change(connection, source, **_MISSING)
+            points.supersede_all(connection, source)
+            points.delete(connection, recovery_point.c.data_source == source)
+            connection.execute(inconsistency.delete().where(inconsistency.c.data_source == source))
 
     def reference_points(self) -> tuple[OwnReferencePoint, ...]:
         """All reference points that are ours."""
@@ -203,8 +153,10 @@ def _lost(job: Job) -> CatalogueLockedError:
     )
 
 
-def _write_point(connection: Connection, point: RecoveryPoint, head: Head) -> None:
-    known = _row(connection, point.source)
+def _write_point(
+    connection: Connection, point: RecoveryPoint, head: Head, *, may_settle: bool
+) -> None:
+    known = replica_rows.one(connection, point.source)
     if (head.source, head.recovery_point) != (point.source, point.id):
         raise CatalogueError(
             f"recovery point {point.id} was given the head of {head.recovery_point}",
@@ -218,42 +170,21 @@ def _write_point(connection: Connection, point: RecoveryPoint, head: Head) -> No
         )
     points.insert(connection, point)
     points.supersede(connection, head)
-    connection.execute(
-        _of(point.source).values(
-            state=ReplicaState.CONSISTENT.value,
-            volume=point.volume,
-            head_recovery_point=head.recovery_point,
-            head_reference_point=head.reference_point,
-            head_rct_ids=rct_ids_text(head.rct_ids),
-        )
+    replica_rows.change(
+        connection,
+        point.source,
+        volume=point.volume,
+        head_recovery_point=head.recovery_point,
+        head_reference_point=head.reference_point,
+        head_rct_ids=rct_ids_text(head.rct_ids),
     )
-    _end_inconsistency(connection, point)
-
-
-def _end_inconsistency(connection: Connection, point: RecoveryPoint) -> None:
-    its_open = (inconsistency.c.data_source == point.source, inconsistency.c.ended_at.is_(None))
-    began_at = connection.scalar(select(inconsistency.c.began_at).where(*its_open))
-    if began_at is not None:
-        ended_at = max(began_at, point.captured_at)
-        connection.execute(inconsistency.update().where(*its_open).values(ended_at=ended_at))
-
-
-def _row(connection: Connection, source: DataSourceId) -> Row[*tuple[Any, ...]]:
-    """The replica's row, made when it is missing."""
-    query = select(replica).where(replica.c.data_source == source)
-    found = connection.execute(query).first()
-    if found is None:
-        connection.execute(
-            replica.insert().values(
-                data_source=source, state=ReplicaState.MISSING.value, head_rct_ids="{}"
-            )
-        )
-        return connection.execute(query).one()
-    return found
-
-
-def _of(source: DataSourceId) -> Any:
-    return replica.update().where(replica.c.data_source == source)
+    compares_all = point.cause.kind in _COMPARES_ALL
+    if compares_all:
+        replica_rows.change(connection, point.source, checked_at=point.captured_at)
+    if known.state == ReplicaState.MISSING.value:
+        replica_rows.change(connection, point.source, state=ReplicaState.CONSISTENT.value)
+    elif compares_all and may_settle and known.doubted_during != point.job:
+        settle(connection, point.source, point.captured_at)
 
 
 def _replica(row: Row[*tuple[Any, ...]]) -> Replica:
@@ -266,5 +197,12 @@ def _replica(row: Row[*tuple[Any, ...]]) -> Replica:
         row.head_reference_point and ReferencePointId(row.head_reference_point),
         rct_ids(row.head_rct_ids),
     )
-    volume = row.volume and VolumeId(row.volume)
-    return Replica(source, ReplicaState(row.state), volume, head, row.latest_at)
+    return Replica(
+        source,
+        ReplicaState(row.state),
+        row.volume and VolumeId(row.volume),
+        head,
+        row.latest_at,
+        row.checked_at,
+        row.doubt,
+    )

@@ -14,7 +14,7 @@ from reconciler.record.entries import Request, RequestState, new_id
 from reconciler.record.tables import request
 
 MOST_LISTED = 1000
-_PENDING = (RequestState.OPEN.value, RequestState.RUNNING.value)
+_OPEN = request.c.state == RequestState.OPEN.value
 
 
 class Requests:
@@ -33,34 +33,33 @@ class Requests:
         """Ask for something."""
         text = json_text(parameters, f"a request for {kind}")
         with self._database.writing() as connection:
-            request_id = new_id()
-            connection.execute(
-                request.insert().values(
-                    id=request_id,
-                    kind=kind,
-                    data_source=source,
-                    parameters=text,
-                    state=RequestState.OPEN.value,
-                    created_at=now,
-                )
-            )
-            return _one(connection, request_id)
+            return _insert(connection, kind, source, text, now)
 
-    def start(self, request_id: str) -> bool:
-        """Begin a request; False when it is not open any more."""
-        return self._move(request_id, (RequestState.OPEN.value,), state=RequestState.RUNNING.value)
-
-    def reopen(self, request_id: str) -> bool:
-        """Give a request back that was begun and interrupted; False when it has ended."""
-        return self._move(request_id, _PENDING, state=RequestState.OPEN.value)
+    def open_once(
+        self,
+        kind: str,
+        source: DataSourceId | None,
+        parameters: Mapping[str, object],
+        now: datetime,
+    ) -> Request:
+        """Ask for something, or give back what is open already of that kind and source."""
+        text = json_text(parameters, f"a request for {kind}")
+        same = (request.c.kind == kind, request.c.data_source == source, _OPEN)
+        with self._database.writing() as connection:
+            query = select(request).where(*same).order_by(request.c.created_at, request.c.id)
+            if (row := connection.execute(query).first()) is not None:
+                return _request(row)
+            return _insert(connection, kind, source, text, now)
 
     def finish(
         self, request_id: str, result: Mapping[str, object], now: datetime, *, is_done: bool
     ) -> bool:
         """End a request, done or failed; False when it has ended already."""
         state = RequestState.DONE if is_done else RequestState.FAILED
-        text = json_text(result, "the result of a request")
-        return self._move(request_id, _PENDING, state=state.value, result=text, ended_at=now)
+        values = {"state": state.value, "result": json_text(result, "the result of a request")}
+        update = request.update().where(request.c.id == request_id, _OPEN)
+        with self._database.writing() as connection:
+            return connection.execute(update.values(ended_at=now, **values)).rowcount == 1
 
     def get(self, request_id: str) -> Request:
         """One request.
@@ -72,8 +71,8 @@ class Requests:
             return _one(connection, request_id)
 
     def pending(self) -> tuple[Request, ...]:
-        """Requests that are open or running, oldest first."""
-        query = select(request).where(request.c.state.in_(_PENDING))
+        """Requests that are open, oldest first."""
+        query = select(request).where(_OPEN)
         with self._database.reading() as connection:
             rows = connection.execute(query.order_by(request.c.created_at, request.c.id))
             return tuple(map(_request, rows))
@@ -88,11 +87,28 @@ class Requests:
             rows = connection.execute(query.limit(min(limit, MOST_LISTED)))
             return tuple(map(_request, rows))
 
-    def _move(self, request_id: str, states: tuple[str, ...], **values: object) -> bool:
-        where = (request.c.id == request_id, request.c.state.in_(states))
+    def drop_ended_before(self, moment: datetime) -> int:
+        """Forget requests that ended long ago; how many."""
         with self._database.writing() as connection:
-            update = request.update().where(*where).values(**values)
-            return connection.execute(update).rowcount == 1
+            old = request.delete().where(request.c.ended_at < moment)
+            return connection.execute(old).rowcount
+
+
+def _insert(
+    connection: Connection, kind: str, source: DataSourceId | None, parameters: str, now: datetime
+) -> Request:
+    request_id = new_id()
+    connection.execute(
+        request.insert().values(
+            id=request_id,
+            kind=kind,
+            data_source=source,
+            parameters=parameters,
+            state=RequestState.OPEN.value,
+            created_at=now,
+        )
+    )
+    return _one(connection, request_id)
 
 
 def _one(connection: Connection, request_id: str) -> Request:

@@ -55,6 +55,21 @@ class Sources:
                 )
             return known
 
+    def see(self, sightings: Mapping[NaturalKey, tuple[str, HostName]]) -> None:
+        """Name and host of known data sources as they are seen now; unknown ones are left out."""
+        moved = {
+            source.id: sightings[source.key]
+            for source in self.sources()
+            if source.key in sightings
+            and sightings[source.key] != (source.machine_name, source.host)
+        }
+        if not moved:
+            return  # most calls: nothing to write, so nothing to wait for
+        with self._database.writing() as connection:
+            for source_id, (name, host) in moved.items():
+                update = data_source.update().where(data_source.c.id == source_id)
+                connection.execute(update.values(machine_name=name, host=host))
+
     def sources(self) -> tuple[DataSource, ...]:
         """All data sources, by machine name."""
         with self._database.reading() as connection:
@@ -67,7 +82,8 @@ class Sources:
             ItemNotFoundError: None is called so, or several are.
         """
         found = self.sources()
-        exact = [s for s in found if text in {s.id, s.machine_name, s.key.vm_id, str(s.key)}]
+        called = [s for s in found if text in {s.id, s.label, str(s.key)}]
+        exact = called or [s for s in found if text in {s.machine_name, s.key.vm_id}]
         matches = exact or [s for s in found if s.machine_name.casefold() == text.casefold()]
         if len(matches) == 1:
             return matches[0]

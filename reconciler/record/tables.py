@@ -19,11 +19,12 @@ from sqlalchemy import (
     TypedColumns,
     TypeDecorator,
     UniqueConstraint,
+    literal_column,
     text,
 )
 from sqlalchemy.types import TypeEngine
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -77,6 +78,9 @@ class _Volume(TypedColumns):
     path: Named[str]
     repository_id: Named[str | None]
     writer_number: Named[int] = Column(BigInteger)
+    points_dropped: Named[int] = Column(BigInteger, server_default="0")
+    sweep_failed_at: Named[datetime | None] = Column(Instant)
+    sweep_problem: Named[str] = Column(Text, server_default="")
 
 
 class _DataSource(TypedColumns):
@@ -124,6 +128,9 @@ class _Replica(TypedColumns):
     head_recovery_point: Named[str | None] = Column(ForeignKey("recovery_point.id"))
     head_reference_point: Named[str | None] = Column(ForeignKey("reference_point.id"))
     head_rct_ids: Named[str] = Column(Text)
+    checked_at: Named[datetime | None] = Column(Instant)
+    doubt: Named[str] = Column(Text, server_default="")
+    doubted_during: Named[str | None]
 
 
 class _Inconsistency(TypedColumns):
@@ -152,6 +159,16 @@ class _Job(TypedColumns):
     ended_at: Named[datetime | None] = Column(Instant)
 
 
+class _Failing(TypedColumns):
+    data_source: Named[str] = Column(ForeignKey("data_source.id"), primary_key=True)
+    kind: Named[str]
+    times: Named[int] = Column(BigInteger)
+    last_at: Named[datetime] = Column(Instant)
+    code: Named[str]
+    retry: Named[str]
+    message: Named[str] = Column(Text)
+
+
 class _Request(TypedColumns):
     id: Named[str] = Column(String, primary_key=True)
     kind: Named[str]
@@ -169,7 +186,17 @@ class _Alert(TypedColumns):
     subject: Named[str]
     message: Named[str]
     opened_at: Named[datetime] = Column(Instant)
-    resolved_at: Named[datetime | None] = Column(Instant)
+    resolved_at: Named[datetime | None] = Column(Instant, index=True)
+    severity: Named[str] = Column(String, server_default="warning")
+    hint: Named[str] = Column(Text, server_default="")
+    host: Named[str] = Column(String, server_default="")
+
+
+class _HostWatch(TypedColumns):
+    host: Named[str] = Column(String, primary_key=True)
+    booted_at: Named[datetime] = Column(Instant)
+    last_event: Named[int] = Column(BigInteger)
+    announced_at: Named[datetime | None] = Column(Instant)
 
 
 class _Pass(TypedColumns):
@@ -201,15 +228,18 @@ reference_point = Table("reference_point", metadata, _ReferencePoint)
 replica = Table("replica", metadata, _Replica)
 inconsistency = Table("inconsistency", metadata, _Inconsistency)
 job = Table("job", metadata, _Job, CheckConstraint("epoch >= 0", name="epoch_counts_up"))
-_LIVE = text("state in ('ready', 'running')")
+IS_LIVE = job.c.state.in_([literal_column("'ready'"), literal_column("'running'")])
+"""In literals, because with bound values SQLite would not use the index of the few live jobs."""
 Index(
     "one_live_job_a_source",
     job.c.data_source,
     unique=True,
-    sqlite_where=_LIVE,
-    postgresql_where=_LIVE,
+    sqlite_where=IS_LIVE,
+    postgresql_where=IS_LIVE,
 )
 Index("job_by_age", job.c.created_at)
+Index("job_by_end", job.c.ended_at)
+failing = Table("failing", metadata, _Failing)
 request = Table("request", metadata, _Request)
 alert = Table("alert", metadata, _Alert)
 _OPEN = text("resolved_at is null")
@@ -221,5 +251,6 @@ Index(
     sqlite_where=_OPEN,
     postgresql_where=_OPEN,
 )
+host_watch = Table("host_watch", metadata, _HostWatch)
 passes = Table("pass", metadata, _Pass)
 policy_file = Table("policy_file", metadata, _PolicyFile)

@@ -1,14 +1,20 @@
 """Volumes of the pools, their repositories and the writer numbers granted."""
 
-from typing import Any
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 from sqlalchemy import Connection, Row, select
 
 from reconciler.errors import CatalogueError
 from reconciler.model.names import PoolName, VolumeId
 from reconciler.record.database import Database
+from reconciler.record.encoding import MOST_TEXT
 from reconciler.record.entries import Volume, new_id
 from reconciler.record.tables import volume
+
+SWEEP_AGAIN: Final = timedelta(hours=1)
+"""After a failure: it reads every manifest, and what is damaged rarely mends by itself."""
 
 
 class Volumes:
@@ -44,10 +50,12 @@ class Volumes:
         """Remember which repository lives on a volume.
 
         Raises:
-            CatalogueError: Another one lived there.
+            CatalogueError: Another one lived there, or this one lives on another volume.
         """
         with self._database.writing() as connection:
             known = _one(connection, volume_id)
+            if known.repository_id is None:
+                _require_unclaimed(connection, known, repository_id)
             if known.repository_id not in {None, repository_id}:
                 raise CatalogueError(
                     f"volume {known.name} of pool {known.pool} holds repository {repository_id}, "
@@ -87,6 +95,63 @@ class Volumes:
         with self._database.writing() as connection:
             number = max(_one(connection, volume_id).writer_number, above) + 1
             return _granted(connection, volume_id, number).writer_number
+
+    def volumes_to_sweep(self, now: datetime | None = None) -> Mapping[VolumeId, int]:
+        """Volumes on which points were dropped since they were swept last, and how many.
+
+        With `now`, without those that could not be swept a short while ago.
+        """
+        query = select(volume).where(volume.c.points_dropped > 0).order_by(volume.c.id)
+        with self._database.reading() as connection:
+            rows = connection.execute(query).all()
+        due = (row for row in rows if now is None or _is_due(row.sweep_failed_at, now))
+        return {VolumeId(row.id): row.points_dropped for row in due}
+
+    def swept(self, volume_id: VolumeId, dropped: int) -> None:
+        """What was of no use after so many dropped points is gone; more may drop meanwhile."""
+        left = volume.c.points_dropped - dropped
+        self._note_sweep(volume_id, points_dropped=left, sweep_failed_at=None, sweep_problem="")
+
+    def sweep_failed(self, volume_id: VolumeId, problem: str, now: datetime) -> None:
+        """A volume could not be swept, and why; it is tried again after a while."""
+        self._note_sweep(volume_id, sweep_failed_at=now, sweep_problem=problem[:MOST_TEXT])
+
+    def sweep_problems(self) -> Mapping[VolumeId, str]:
+        """Why volumes could not be swept when that was tried last."""
+        query = select(volume.c.id, volume.c.sweep_problem).where(volume.c.sweep_problem != "")
+        with self._database.reading() as connection:
+            rows = connection.execute(query.order_by(volume.c.id))
+            return {VolumeId(row.id): row.sweep_problem for row in rows}
+
+    def _note_sweep(self, volume_id: VolumeId, **values: Any) -> None:
+        with self._database.writing() as connection:
+            update = volume.update().where(volume.c.id == volume_id)
+            connection.execute(update.values(**values))
+
+
+def _is_due(failed_at: datetime | None, now: datetime) -> bool:
+    """Whether another try is due; a failure from the future was stamped by a wrong clock."""
+    return failed_at is None or not now - SWEEP_AGAIN < failed_at <= now
+
+
+def _require_unclaimed(connection: Connection, new: Volume, repository_id: str) -> None:
+    """Two volumes of one repository would write to it past each other.
+
+    Raises:
+        CatalogueError: The repository belongs to a volume already.
+    """
+    query = select(volume).where(volume.c.repository_id == repository_id)
+    row = connection.execute(query).first()
+    if row is None:
+        return
+    known = _volume(row)
+    raise CatalogueError(
+        f"the repository at {new.path}, volume {new.name} of pool {new.pool}, is that of volume "
+        f"{known.name} of pool {known.pool}",
+        hint=f"if it was renamed, call it volume {known.name} of pool {known.pool} again: its "
+        "replicas belong to that name; if it is to be another one, give it a folder of its own",
+        volume=new.name,
+    )
 
 
 def _granted(connection: Connection, volume_id: VolumeId, number: int) -> Volume:

@@ -42,6 +42,9 @@ class Intent:
     """All of the machine before the checkpoint: what was there already is not this job's."""
     base_recovery_point: RecoveryPointId | None
     base_reference_point: ReferencePointId | None
+    save_request: RequestId | None = None
+    """Set when the machine is to be saved for its capture; it may be saved from then on."""
+    resume_request: RequestId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +63,27 @@ class Progress:
 class JobOutcome:
     """What became of a job.
 
-    Shape: `code` is empty on success and an error's code otherwise; `facts` hold JSON values only.
+    Shape: `code` and `retry` are empty on success; `facts` hold JSON values only.
     """
 
     is_success: bool
     code: str = ""
     message: str = ""
     hint: str = ""
+    retry: str = ""
+    """What must happen before another try, see `errors.Retry`."""
     facts: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Failures:
+    """Jobs of one data source that failed one after the other; the rest is of the latest."""
+
+    count: int
+    last_at: datetime
+    code: str
+    retry: str
+    message: str
 
 
 @dataclass(frozen=True, slots=True)

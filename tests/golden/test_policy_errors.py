@@ -12,6 +12,64 @@ ROOT = Path(__file__).parents[2]
 GOLDEN = Path(__file__).parent / "policy_errors"
 GROUP = (ROOT / "policies" / "finance.yaml").read_text(encoding="utf-8")
 HOSTS = (ROOT / "policies" / "hosts.yaml").read_text(encoding="utf-8")
+HEAD = GROUP.split("recovery_points:", maxsplit=1)[0]
+CLUSTERS = """\
+schema: reconciler/v1
+kind: HyperVCluster
+name: production
+nodes: [hv1, hv3]
+---
+schema: reconciler/v1
+kind: HyperVCluster
+name: test
+nodes: [hv1]
+"""
+KEYS = """\
+zone: Europe/Berlin
+recovery_points:
+  times: ["08:00", "8:00"]
+  weekdays: [Monday, mon-fri, mon, mon]
+  days_of_month: [31, 32, "1"]
+  months: january
+exclude:
+  - name: "*-test"
+  - reason: all of them
+keep_at_least: 0
+synchronization: just before recovery points
+consistency: crash
+consistency_check: {when_inconsitent: false}
+initial_replication:
+  quiet_time: {start: "22:00"}
+online: true
+"""
+CONTRADICTIONS = """\
+zone: Europe/Berlin
+recovery_points:
+  times: ["08:00"]
+  weekdays: [mon, mon]
+  days_of_month: [31]
+keep_at_least: 1000
+consistency: {ask_guest: false, otherwise: refuse}
+initial_replication:
+  quiet_time: {start: "22:00", end: "22:00"}
+"""
+REFERENCES = """\
+members:
+  - {cluster: productoin}
+  - {host: hv2, cluster: production}
+exclude:
+  - {host: hv7, reason: it is old}
+  - {cluster: lab, reason: not ours}
+"""
+SERVER = """\
+schema: reconciler/v1
+kind: FileServer
+name: fs1
+address: 192.0.2.9
+user: 'LAB\\reconciler'
+authentication: ntlm
+tls: true
+"""
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{new}: &{new} [{', '.join([f'*{old}'] * 9)}]\n"
     for old, new in zip("abcdefgh", "bcdefghi", strict=True)
@@ -35,6 +93,19 @@ CASES = {
     "warnings": {"finance.yaml": GROUP.replace("30d", "500d").replace("15m", "5m")},
     "empty_file": {"finance.yaml": ""},
     "twice": {"copy.yaml": GROUP},
+    "group_keys": {"finance.yaml": HEAD + KEYS},
+    "contradictions": {"finance.yaml": HEAD + CONTRADICTIONS},
+    "clusters": {"clusters.yaml": CLUSTERS},
+    "references": {
+        "clusters.yaml": CLUSTERS.split("---", maxsplit=1)[0].replace(", hv3", ""),
+        "finance.yaml": GROUP.partition("members:")[0] + REFERENCES + GROUP[GROUP.index("pool:") :],
+    },
+    "certificate": {
+        "hosts.yaml": HOSTS.replace("authentication: ntlm ", "authentication: certificate ")
+        .replace("port: 5985 ", "trust: ca.pem ")
+        .replace("hv2\n", "hv2\ncertificate_key: -----BEGIN\n", 1)
+    },
+    "file_server": {"servers.yaml": SERVER},
 }
 
 

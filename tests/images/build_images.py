@@ -1,6 +1,6 @@
 """Make the disk images of the lab anew: reconciler/lab/images/*.runs.zst and manifest.json.
 
-    .venv/bin/python tests/images/build_images.py
+    .venv/bin/python tests/images/build_images.py [NAME...]
 
 Needs mkfs.ntfs and ntfs-3g (with FUSE, so root), mkfs.ext4 and sgdisk. Run it when the files below
 change, and commit what it writes.
@@ -10,6 +10,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from reconciler.lab.images.manifest import (
     ImageFile,
     ImageVolume,
     Manifest,
+    read_manifest,
 )
 from reconciler.lab.images.sparse import Run, pack_runs
 from reconciler.model.ranges import ByteRange
@@ -140,6 +142,38 @@ DISKS = (
             Wanted("home/ops/.bash_history", 900, RECORDS),
             Wanted("home/ops/backup.tar.gz", 1_048_577, NOISE),
             Wanted("var/lib/empty"),
+        ),
+    ),
+    Disk(
+        name="tiny-windows",
+        virtual_bytes=128 * MIB,
+        guid="5f6c3ba0-1c5e-4d3a-9f1e-0d6a7f8c3000",
+        first_type="0C01",
+        file_system="ntfs",
+        volume_offset=5 * MIB,
+        volume_bytes=12 * MIB,
+        files=(
+            Wanted("pagefile.sys", 256 * KIB, LETTERS, is_scratch=True),
+            Wanted(f"{SYSTEM}/config/SYSTEM", 300_000, LETTERS),
+            Wanted("Data/orders.csv", 700_001, RECORDS),
+            Wanted("Data/photo.jpg", 512 * KIB, NOISE),
+            Wanted("Data/readme.txt", text=b"A small disk.\r\n"),
+        ),
+    ),
+    Disk(
+        name="tiny-linux",
+        virtual_bytes=128 * MIB,
+        guid="5f6c3ba0-1c5e-4d3a-9f1e-0d6a7f8c4000",
+        first_type="EF02",
+        file_system="ext4",
+        volume_offset=7 * MIB,
+        volume_bytes=8 * MIB,
+        files=(
+            Wanted("swap.img", 256 * KIB, LETTERS, is_scratch=True),
+            Wanted("etc/hostname", text=b"tiny\n"),
+            Wanted("srv/data/archive.tar.gz", 512 * KIB, NOISE),
+            Wanted("srv/data/table", 300_000, LETTERS),
+            Wanted("var/log/syslog", 400_000, RECORDS),
         ),
     ),
 )
@@ -330,6 +364,14 @@ def build(disk: Disk) -> DiskImage:
     )
 
 
-if __name__ == "__main__":
-    manifest = Manifest(images=tuple(build(disk) for disk in DISKS))
+def main() -> None:
+    """Images that are not named stay as they are."""
+    names = sys.argv[1:] or [disk.name for disk in DISKS]
+    kept = {image.name: image for image in read_manifest().images if image.name not in names}
+    built = {disk.name: build(disk) for disk in DISKS if disk.name in names}
+    manifest = Manifest(images=tuple((kept | built)[disk.name] for disk in DISKS))
     (TARGET / "manifest.json").write_text(manifest.model_dump_json(indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

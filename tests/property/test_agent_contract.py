@@ -10,12 +10,21 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from reconciler import agent_contract as contract
+from reconciler.adapters.hyperv import decode_host, decode_machine
 from reconciler.adapters.hyperv.calls import AgentCalls
 from reconciler.adapters.hyperv.client import HyperVHost
 from reconciler.adapters.hyperv.decode import Answer, Decoder
 from reconciler.agent_contract import AgentFunction, Field, Kind, pack_ranges, unpack_ranges
 from reconciler.errors import DiskNotSupportedError, HostRefusedError
-from reconciler.model.machine import Checkpoint, HostFacts, ReferencePoint, VirtualMachine
+from reconciler.model.machine import (
+    Checkpoint,
+    ClusterFacts,
+    HostEvent,
+    HostFacts,
+    HostVolume,
+    ReferencePoint,
+    VirtualMachine,
+)
 from reconciler.model.names import HostName
 from reconciler.model.ranges import ByteRange, merged
 
@@ -44,6 +53,9 @@ NAMED: dict[str, st.SearchStrategy[object]] = {
     "DiskIdentifier": GUIDS | GUIDS.map(str.upper),
     "CreationTime": TIMES,
     "LastBootUpTime": TIMES,
+    "TimeCreated": TIMES,
+    "LastReplicationTime": st.none() | TIMES,
+    "LastAppliedLogTime": st.none() | TIMES,
     "ReplicationMode": st.sampled_from(["None", "Primary", "Replica", "ExtendedReplica", "Other"]),
     "VhdFormat": st.sampled_from(["VHD", "VHDX", "VHDX", "VHDX", "VHDSet"]),
     "Size": st.sampled_from([512, 64 << 30, 64 << 40, 0, 513, 65 << 40]),
@@ -106,21 +118,38 @@ def nearly(draw: st.DrawFn, fields: tuple[Field, ...]) -> dict[str, object]:
     return answer
 
 
-def decoded(function: AgentFunction, read: str, answers: list[Answer]) -> list[object]:
+Reader = Callable[[Decoder, Answer], object]
+
+
+def as_it_is(_: Decoder, answer: Answer) -> object:
+    return dict(answer)
+
+
+def decoded(function: AgentFunction, read: Reader, answers: list[Answer]) -> list[object]:
     decoder = Decoder(HOST, function)
-    checked = decoder.checked(answers)
-    into: Callable[[Answer], object] = getattr(decoder, read) if read else dict
-    return [into(answer) for answer in checked]
+    return [read(decoder, answer) for answer in decoder.checked(answers)]
 
 
-MODELLED = [
-    (contract.GET_HOST, "facts"),
-    (contract.GET_MACHINE, "machine"),
-    (contract.GET_CHECKPOINT, "checkpoint"),
-    (contract.GET_REFERENCE_POINT, "reference_point"),
+MODELLED: list[tuple[AgentFunction, Reader]] = [
+    (contract.GET_HOST, decode_host.facts),
+    (contract.GET_CLUSTER, decode_host.cluster),
+    (contract.GET_VOLUME, decode_host.volume),
+    (contract.GET_EVENT, decode_host.event),
+    (contract.GET_MACHINE, decode_machine.machine),
+    (contract.GET_CHECKPOINT, decode_machine.checkpoint),
+    (contract.GET_REFERENCE_POINT, decode_machine.reference_point),
 ]
-READERS = st.sampled_from([*MODELLED, *((function, "") for function in contract.FUNCTIONS)])
-MODELS = (HostFacts, VirtualMachine, Checkpoint, ReferencePoint, type(None))
+READERS = st.sampled_from([*MODELLED, *((function, as_it_is) for function in contract.FUNCTIONS)])
+MODELS = (
+    HostFacts,
+    ClusterFacts,
+    HostVolume,
+    HostEvent,
+    VirtualMachine,
+    Checkpoint,
+    ReferencePoint,
+    type(None),
+)
 
 
 @given(RANGES)
@@ -157,11 +186,11 @@ def test_a_pair_that_leaves_63_bits_is_refused(offset: int, length: int) -> None
         assert unpack_ranges(packed) == expected
 
 
-@pytest.mark.parametrize(("function", "read"), MODELLED, ids=lambda it: getattr(it, "name", it))
+@pytest.mark.parametrize(("function", "read"), MODELLED, ids=lambda it: getattr(it, "name", None))
 @given(data=st.data())
 @settings(max_examples=60)
 def test_an_answer_is_a_model_or_refused(
-    function: AgentFunction, read: str, data: st.DataObject
+    function: AgentFunction, read: Reader, data: st.DataObject
 ) -> None:
     answers: list[Answer] = [data.draw(nearly(function.fields))]
     try:
@@ -173,7 +202,7 @@ def test_an_answer_is_a_model_or_refused(
 
 @given(READERS, st.lists(JUNK, max_size=2))
 def test_junk_is_never_anything_but_refused(
-    reader: tuple[AgentFunction, str], answers: list[Answer]
+    reader: tuple[AgentFunction, Reader], answers: list[Answer]
 ) -> None:
     if answers:
         with pytest.raises(HostRefusedError, match=f"^hv1 gave an answer to {reader[0].name} "):

@@ -1,5 +1,5 @@
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from reconciler.errors import MachineBusyError
 from reconciler.model.machine import NaturalKey, Role
 from reconciler.model.names import DataSourceId, GroupName, HostName, JobId, PlanId, VmId
 from reconciler.record.catalogue import Catalogue
+from reconciler.record.owner import Life
 from reconciler.record.work import Job, JobOrder, JobOutcome
 
 OWNERS = st.sampled_from(["one", "two"])
@@ -28,6 +29,10 @@ class Truth:
     holder: Job | None = None
     beat_at: datetime | None = None
     is_live: bool = True
+
+    @property
+    def is_left(self) -> bool:
+        return self.holder is not None and self.beat_at is None
 
     def is_held_by(self, claim: Job) -> bool:
         return self.is_live and self.holder is claim
@@ -51,6 +56,7 @@ class TwoOwners(RuleBasedStateMachine):
         self.truth: dict[JobId, Truth] = {}
         self.won: list[Job] = []
         self.seen: list[Job] = []
+        self.failures: dict[DataSourceId, tuple[int, datetime]] = {}
         self.sources = [self.source(n) for n in "12"]
 
     def source(self, digit: str) -> DataSourceId:
@@ -112,17 +118,35 @@ class TwoOwners(RuleBasedStateMachine):
         is_ended = self.catalogue.jobs.finish(claim.id, claim.epoch, outcome, self.now)
         assert is_ended == truth.is_held_by(claim)
         truth.is_live = truth.is_live and not is_ended
+        if is_ended and is_success:
+            self.failures.pop(truth.source, None)
+        elif is_ended:
+            count, _ = self.failures.get(truth.source, (0, self.now))
+            self.failures[truth.source] = (count + 1, self.now)
+
+    @precondition(lambda self: self.won)
+    @rule(data=st.data())
+    def leave(self, data: st.DataObject) -> None:
+        claim = data.draw(st.sampled_from(self.won))
+        truth = self.truth[claim.id]
+        outcome = JobOutcome(is_success=False)
+        is_held = truth.is_held_by(claim)
+        assert self.catalogue.jobs.leave(claim.id, claim.epoch, outcome, self.now) == is_held
+        if is_held:
+            truth.holder, truth.beat_at = replace(claim, owner=None, epoch=claim.epoch + 1), None
+            count, _ = self.failures.get(truth.source, (0, self.now))
+            self.failures[truth.source] = (count + 1, self.now)
 
     @precondition(lambda self: self.won)
     @rule(seconds=SECONDS)
     def look_for_the_silent(self, seconds: int) -> None:
         """What is seen here may be acted on much later."""
         self.now += timedelta(seconds=seconds)
-        found = self.catalogue.jobs.interrupted(self.now, lambda _: True)
+        found = self.catalogue.jobs.interrupted(self.now, lambda _: Life.UNKNOWN)
         silent = {
             job_id
             for job_id, t in self.truth.items()
-            if t.is_live and self.now - (t.beat_at or t.made_at) > LEASE
+            if t.is_live and (t.is_left or self.now - (t.beat_at or t.made_at) > LEASE)
         }
         assert {job.id for job in found} == silent
         self.seen.extend(found)
@@ -151,6 +175,11 @@ class TwoOwners(RuleBasedStateMachine):
         for job in live:
             holder = self.truth[job.id].holder
             assert job.owner == (holder.owner if holder else None)
+
+    @invariant()
+    def failures_in_a_row_are_counted_once_each(self) -> None:
+        found = self.catalogue.jobs.failures()
+        assert {source: (f.count, f.last_at) for source, f in found.items()} == self.failures
 
 
 TwoOwners.TestCase.settings = settings(

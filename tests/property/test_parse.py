@@ -9,6 +9,7 @@ from ruamel.yaml import YAML
 
 from reconciler.policy.complaints import Source
 from reconciler.policy.parse import parse_file, parse_set
+from reconciler.policy.policy_set import PolicySet
 from reconciler.policy.yaml_events import read_documents
 
 KEY = st.text(st.characters(min_codepoint=97, max_codepoint=122), min_size=1, max_size=6)
@@ -38,10 +39,41 @@ WORDS = (
 )
 SCRAPS = st.sampled_from([*CHARACTERS, *WORDS])
 SCRAWL = st.lists(SCRAPS, max_size=40).map("".join)
-GOOD = (
-    "schema: reconciler/v1\nkind: ProtectionGroup\nname: g\nmembers:\n  - host: hv1\n"
-    "pool: main\nretention: 30d\nrecovery_points:\n  times: ['08:00']\nzone: UTC\n"
-)
+GOOD = """\
+schema: reconciler/v1
+kind: ProtectionGroup
+name: g
+members:
+  - {host: h1, labels: {tier: gold}}
+  - cluster: c
+exclude: [{name: x, reason: y}]
+pool: main
+retention: 30d
+recovery_points: {times: ['08:00'], days_of_month: [1, last], months: [jan]}
+synchronization: 1h
+consistency_check: {schedule: {times: ['03:00'], weekdays: [sun]}}
+initial_replication: {quiet_time: {start: '22:00', end: '06:00'}}
+zone: UTC
+"""
+OTHERS = """\
+schema: reconciler/v1
+kind: HyperVHost
+name: h1
+address: h1
+user: u
+password: env:P
+---
+schema: reconciler/v1
+kind: HyperVCluster
+name: c
+nodes: [h1]
+---
+schema: reconciler/v1
+kind: StoragePool
+name: main
+volumes: [{name: v, path: /v}]
+"""
+GOOD_SET = {"o.yaml": OTHERS.encode(), "p.yaml": GOOD.encode()}
 
 
 def written(tree: object, *, is_flow: bool) -> str:
@@ -103,13 +135,54 @@ def test_no_bytes_surprise(raw: bytes) -> None:
     assert parsed.errors
 
 
-@settings(max_examples=200, deadline=None)
-@given(st.integers(0, len(GOOD)), st.integers(0, 8), SCRAWL)
-def test_a_damaged_policy_is_used_only_if_it_is_still_a_policy(
-    at: int, length: int, scrawl: str
+DAMAGES = st.tuples(st.integers(0, len(GOOD + OTHERS)), st.integers(0, 8), SCRAWL)
+
+
+def damaged(damage: tuple[int, int, str]) -> dict[str, bytes]:
+    at, length, scrawl = damage
+    whole = OTHERS + GOOD
+    whole = whole[:at] + scrawl[:6] + whole[at + length :]
+    cut = max(0, whole.rfind("schema: "))
+    return {"o.yaml": whole[:cut].encode(), "p.yaml": whole[cut:].encode()}
+
+
+def assert_whole(policies: PolicySet) -> None:
+    """Every name in it leads somewhere."""
+    hosts = {host.name for host in policies.hosts}
+    clusters = {cluster.name for cluster in policies.clusters}
+    selectors = [s for group in policies.groups for s in (*group.members, *group.exclude)]
+    assert {group.pool for group in policies.groups} <= {pool.name for pool in policies.pools}
+    assert {s.host for s in selectors if s.host} <= hosts
+    assert {s.cluster for s in selectors if s.cluster} <= clusters
+    assert {node for cluster in policies.clusters for node in cluster.nodes} <= hosts
+
+
+def test_the_set_that_is_damaged_below_is_good() -> None:
+    parsed = parse_set(GOOD_SET)
+    assert len(parsed.policies.policies) == 4
+    assert parsed.complaints == ()
+
+
+@settings(max_examples=300, deadline=None)
+@given(DAMAGES)
+def test_a_damaged_set_is_used_as_far_as_it_is_whole(damage: tuple[int, int, str]) -> None:
+    parsed = parse_set(damaged(damage))
+    assert_whole(parsed.policies)
+    assert parsed.has_hole == bool(parsed.holes) == bool(parsed.errors)
+    assert set(parsed.broken) <= set(parsed.holes)
+    assert parsed.stand_ins == ()
+
+
+@settings(max_examples=300, deadline=None)
+@given(DAMAGES)
+def test_where_there_was_a_good_set_a_damaged_one_leaves_no_hole(
+    damage: tuple[int, int, str],
 ) -> None:
-    raw = (GOOD[:at] + scrawl[:6] + GOOD[at + length :]).encode()
-    parsed = parse_set({"p.yaml": raw})
-    group_names = {group.pool for group in parsed.policies.groups}
-    assert group_names <= {pool.name for pool in parsed.policies.pools}
-    assert parsed.has_hole == bool(parsed.broken)
+    files = damaged(damage)
+    parsed = parse_set(files, GOOD_SET)
+    assert_whole(parsed.policies)
+    assert (parsed.holes, parsed.has_hole) == ((), False)
+    assert set(parsed.broken) <= set(parsed.stand_ins)
+    assert {p.kind for p in parsed.policies.policies} == {
+        *("ProtectionGroup", "HyperVHost", "HyperVCluster", "StoragePool")
+    }

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from reconciler.adapters.stores import FolderStore
 from reconciler.blocks.manifest import Manifest
+from reconciler.blocks.prune import delete_unused_packs
 from reconciler.blocks.repository import Repository
 from reconciler.blocks.verify import verify
 from reconciler.blocks.volume import RecoveryPointDisk
@@ -168,6 +169,42 @@ def test_every_sealed_point_reads_back_exactly(changes: list[Generation]) -> Non
             assert held == [b for b in blocks if any(data[b * BLOCK : (b + 1) * BLOCK])]
         manifests = [manifest for manifest, _ in disk.sealed]
         assert list(verify(other, manifests, read_blocks=True)) == []
+
+
+@settings(max_examples=40, deadline=None)
+@given(GENERATIONS, st.data())
+def test_whatever_expires_all_other_points_read_back_and_new_ones_can_be_made(
+    changes: list[Generation], data: st.DataObject
+) -> None:
+    with opened() as (first, root):
+        disk = Disk(first)
+        left: list[tuple[Manifest, bytes]] = []
+        for change in [*changes, *changes]:
+            disk.next(change)
+            left.append(disk.sealed[-1])
+            if data.draw(st.booleans(), label="reopened"):
+                cache = root.parent / "cache"
+                disk.repository = Repository.open(FolderStore(root), cache=cache, writer=1)
+            older = [manifest.point.id for manifest, _ in left[:-1]]
+            expired = data.draw(st.sets(st.sampled_from(older)) if older else st.just(set()))
+            disk.repository.drop(SOURCE, sorted(expired))
+            left = [each for each in left if each[0].point.id not in expired]
+            if data.draw(st.booleans(), label="swept"):
+                delete_unused_packs(disk.repository)
+
+        repository = disk.repository
+        before = repository.stored_bytes()
+        pruned = delete_unused_packs(repository)
+        assert pruned.bytes_before == before >= pruned.bytes_after == repository.stored_bytes()
+        assert delete_unused_packs(repository).packs_deleted == 0
+        disk.next(changes[0])
+        other = Repository.open(FolderStore(root), cache=root, writer=None)
+        for manifest, content in [*left, disk.sealed[-1]]:
+            assert read(other, manifest) == content
+        manifests = [manifest for manifest, _ in left]
+        assert list(verify(other, manifests, read_blocks=True)) == []
+        repository.drop(SOURCE, repository.manifests(SOURCE))
+        assert delete_unused_packs(repository).bytes_after == 0
 
 
 @settings(max_examples=20, deadline=None)

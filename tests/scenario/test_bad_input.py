@@ -47,7 +47,7 @@ def edit(world: World, old: str, new: str) -> None:
 
 
 def points(world: World) -> dict[str, int]:
-    shown = json.loads(world.cli("show", "--output", "json").stdout)
+    shown = json.loads(world.cli("show", "--output", "json").stdout)["machines"]
     return {each["vm"]: len(each["recovery_points"]) for each in shown}
 
 

@@ -81,6 +81,21 @@ def test_a_machine_that_is_off_is_captured_and_its_point_says_so(small_world: Wo
         ask("set", vm="web-01", name="State", value="Running")
 
 
+def test_a_guest_that_did_not_do_all_of_its_part_makes_a_point_as_after_a_crash(
+    small_world: World,
+) -> None:
+    world = small_world.another("warned")
+    world.apply()
+    assert world.points("web-01")[-1].consistency.value == "file_system"
+    world.door("web-01").ask("fault_set", kind="checkpoint-warns", vm="web-01", count=1)
+
+    warned, differing, _ = next_point(world, "web-01", "warned-shadow")
+    well, _, _ = next_point(world, "web-01", "warned-shadow-2")
+
+    assert differing == []
+    assert (warned.consistency.value, well.consistency.value) == ("crash", "file_system")
+
+
 def test_after_apply_at_the_same_time_there_are_no_actions(small_world: World) -> None:
     world = small_world.another("law")
     plan, _ = world.apply()

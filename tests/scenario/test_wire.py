@@ -178,9 +178,8 @@ def test_each_function_of_the_contract_binds_and_answers_unchanged(
             return
         (answer,) = caller.call(function, arguments, deadline_s=10)
 
-    bound = dict(arguments)
-    if "ConsistencyLevel" in bound:
-        bound["ConsistencyLevel"] = "Crash"  # in the contract's spelling
+    chosen = {p.name: p.choices[-1] for p in function.parameters if p.choices}
+    bound = arguments | chosen  # in the contract's spelling
     assert body.seen == [(function.name, bound)]
     expected = canned(function.fields)
     if function is contract.READ_FILE:

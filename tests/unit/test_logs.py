@@ -91,9 +91,7 @@ def test_lines_of_libraries_take_the_same_way() -> None:
     assert (line["host"], line["size"]) == ("hv1", 7)
 
 
-@pytest.mark.parametrize(
-    "name", ["pypsrp.wsman", "spnego", "urllib3.connectionpool", "apscheduler"]
-)
+@pytest.mark.parametrize("name", ["psrpcore", "spnego", "urllib3.connectionpool", "apscheduler"])
 def test_noisy_libraries_are_heard_from_warnings_on(name: str) -> None:
     out = json_out()
     logging.getLogger(name).info("chatter")
@@ -105,7 +103,7 @@ def test_noisy_libraries_are_heard_from_warnings_on(name: str) -> None:
 def test_a_noisy_library_is_no_louder_than_everything_else() -> None:
     stream = io.StringIO()
     configure("ERROR", "json", stream)
-    logging.getLogger("pypsrp").warning("trouble")
+    logging.getLogger("psrpcore").warning("trouble")
     get_logger().warning(Event.HOST_SILENT)
 
     assert stream.getvalue() == ""
@@ -466,3 +464,11 @@ def test_whatever_the_secret_its_base64_is_found_at_any_alignment(
 
     assert secrets.redact(whole) != whole
     assert secret not in secrets.redact(f"<{secret}>")
+
+
+@pytest.mark.parametrize("name", ["pypsrp.wsman", "smbprotocol.connection"])
+def test_libraries_that_log_what_they_also_raise_are_not_heard(name: str) -> None:
+    out = json_out()
+    logging.getLogger(name).error("ReadTimeout during initial authentication request")
+
+    assert lines(out) == []

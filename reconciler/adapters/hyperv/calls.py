@@ -13,11 +13,13 @@ from reconciler.agent_contract import AgentFunction, OperationState
 from reconciler.errors import (
     CheckpointFailedError,
     DiskUnreadableError,
+    HostError,
     HostRefusedError,
     HostUnreachableError,
     ItemNotFoundError,
     MachineBusyError,
     ReconcilerError,
+    StateChangeFailedError,
     TrackingLostError,
 )
 from reconciler.model.names import HostName, RequestId
@@ -26,6 +28,9 @@ CALL_DEADLINE_S: Final = 60.0
 OPERATION_DEADLINE_S: Final = 30 * 60.0
 """A checkpoint of a busy machine may take minutes; merges go on by themselves afterwards."""
 
+_FAILURES: Final[Mapping[str, type[HostError]]] = {
+    contract.START_STATE_CHANGE.name: StateChangeFailedError
+}
 _STATES = {state.value: state for state in OperationState}
 
 
@@ -69,6 +74,7 @@ class AgentCalls:
 
         Raises:
             CheckpointFailedError: It ended without success.
+            StateChangeFailedError: As above, for a change of a machine's state.
             HostUnreachableError: It did not end in time; it was asked to stop.
         """
         self.one(start, RequestId=request_id, **arguments)
@@ -77,7 +83,8 @@ class AgentCalls:
             raise broken_contract(self.host, start.name, "the operation is unknown afterwards")
         if _STATES[str(ended["State"])] in contract.SUCCEEDED:
             return ended
-        raise CheckpointFailedError(
+        failed = _FAILURES.get(start.name, CheckpointFailedError)
+        raise failed(
             f"{start.name} on {self.host} ended as {ended['State']} "
             f"(code {ended['ErrorCode']}): {ended['ErrorDescription']}",
             hint="look at Microsoft-Windows-Hyper-V-VMMS-Admin on the host; the next pass retries",

@@ -1,12 +1,16 @@
 """The port `HostSession`, answered by the protection agent of a real or lab host."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from reconciler import agent_contract as contract
+from reconciler.adapters.file_servers import FileServers
 from reconciler.adapters.hyperv.calls import AgentCalls
 from reconciler.adapters.hyperv.decode import broken_contract
 from reconciler.adapters.hyperv.host_file import HostFile
+from reconciler.adapters.hyperv.looks import Looks
+from reconciler.adapters.unc import unc_path
 from reconciler.agent_contract import AgentFunction, OperationState
 from reconciler.errors import DiskNotSupportedError, HostRefusedError, ItemNotFoundError
 from reconciler.model.machine import (
@@ -37,56 +41,39 @@ _CONSISTENCY_LEVEL = {
 class HyperVHost:
     """One session with one host, for one thread."""
 
-    def __init__(self, calls: AgentCalls) -> None:
+    def __init__(self, calls: AgentCalls, file_servers: FileServers | None = None) -> None:
+        """Join a host's agent and the file servers that its machines may have disks on."""
         self._calls = calls
         self._host = calls.host
+        self._looks = Looks(calls)
+        self._file_servers = file_servers or FileServers({})
 
     def close(self) -> None:
         """End the session; never raises."""
+        self._file_servers.close()
         self._calls.session.close()
 
     # --- observation
 
     def facts(self) -> HostFacts:
-        """The host and its agent.
-
-        Raises:
-            HostRefusedError: The agent speaks another version of the contract.
-        """
-        decoder, answer = self._calls.one(contract.GET_HOST)
-        facts = decoder.facts(answer)
-        if facts.contract_version != contract.CONTRACT_VERSION:
-            raise HostRefusedError(
-                f"the agent on {self._host} speaks contract {facts.contract_version}, "
-                f"this reconciler speaks {contract.CONTRACT_VERSION}",
-                hint=f"install the agent of this version on {self._host}",
-                host=self._host,
-            )
-        return facts
+        """The host and its agent."""
+        return self._looks.facts()
 
     def machines(self, vm_ids: Sequence[VmId] = ()) -> Sequence[VirtualMachine]:
         """All machines, or some; planned ones of a migration are left out."""
-        decoder, answers = self._calls.all(contract.GET_MACHINE, **_only(vm_ids))
-        return tuple(m for m in map(decoder.machine, answers) if m is not None)
+        return self._looks.machines(vm_ids)
 
     def checkpoints(self, vm_ids: Sequence[VmId] = ()) -> Sequence[Checkpoint]:
         """All recovery checkpoints, ours and others'."""
-        decoder, answers = self._calls.all(contract.GET_CHECKPOINT, **_only(vm_ids))
-        return tuple(map(decoder.checkpoint, answers))
+        return self._looks.checkpoints(vm_ids)
 
     def reference_points(self, vm_ids: Sequence[VmId] = ()) -> Sequence[ReferencePoint]:
         """All reference points, ours and others'."""
-        decoder, answers = self._calls.all(contract.GET_REFERENCE_POINT, **_only(vm_ids))
-        return tuple(map(decoder.reference_point, answers))
+        return self._looks.reference_points(vm_ids)
 
-    def report(self) -> HostReport:
-        """All of the above, in one look."""
-        return HostReport(
-            facts=self.facts(),
-            machines=tuple(self.machines()),
-            checkpoints=tuple(self.checkpoints()),
-            reference_points=tuple(self.reference_points()),
-        )
+    def report(self, after_event: int = 0) -> HostReport:
+        """All of the above, its cluster, volumes and events after that record, in one look."""
+        return self._looks.report(after_event)
 
     # --- operations
 
@@ -103,7 +90,8 @@ class HyperVHost:
         )
         for checkpoint in self.checkpoints((vm_id,)):
             if checkpoint.id == str(ended["CheckpointId"]).lower():
-                return self._usable(checkpoint)
+                has_warnings = ended["State"] == OperationState.COMPLETED_WITH_WARNINGS.value
+                return self._usable(replace(checkpoint, has_warnings=has_warnings))
         raise broken_contract(self._host, contract.GET_CHECKPOINT.name, "the new one is missing")
 
     def _usable(self, checkpoint: Checkpoint) -> Checkpoint:
@@ -141,6 +129,21 @@ class HyperVHost:
             return None
         return self._reference_point(vm_id, ended["ReferencePointId"])
 
+    def save_machine(self, vm_id: VmId, request_id: RequestId) -> None:
+        """Save a running machine and wait until it is; one that is saved already stays so."""
+        self._change_state(vm_id, "Saved", request_id)
+
+    def resume_machine(self, vm_id: VmId, request_id: RequestId) -> None:
+        """Let a saved machine run on and wait until it does; one that runs already goes on."""
+        self._change_state(vm_id, "Running", request_id)
+
+    def await_operation(self, request_id: RequestId) -> bool:
+        """Wait for the end of what was begun with this request id; False if the host knows none."""
+        return self._calls.ended(request_id) is not None
+
+    def _change_state(self, vm_id: VmId, target: str, request_id: RequestId) -> None:
+        self._calls.operate(contract.START_STATE_CHANGE, request_id, VMId=vm_id, TargetState=target)
+
     def remove_checkpoint(
         self, vm_id: VmId, checkpoint: CheckpointId, request_id: RequestId
     ) -> None:
@@ -163,7 +166,9 @@ class HyperVHost:
     # --- disk bytes
 
     def open(self, path: str) -> RandomAccess:
-        """A virtual disk file by its host path; nothing is read yet."""
+        """A virtual disk file by its host path, or on a file server; nothing is read yet."""
+        if remote := unc_path(path):
+            return self._file_servers.open(path, remote)
         return HostFile(self._calls, path)
 
     def changed_ranges(self, path: str, since: str, virtual_bytes: int) -> Sequence[ByteRange]:
@@ -211,7 +216,3 @@ class HyperVHost:
 
     def _reference_point(self, vm_id: VmId, wanted: object) -> ReferencePoint | None:
         return next((r for r in self.reference_points((vm_id,)) if r.id == wanted), None)
-
-
-def _only(vm_ids: Sequence[VmId]) -> dict[str, object]:
-    return {"VMId": list(vm_ids)} if vm_ids else {}

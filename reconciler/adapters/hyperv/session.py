@@ -34,7 +34,10 @@ from reconciler.errors import HostUnreachableError
 from reconciler.model.names import HostName
 
 POLL_S: Final = 10
-"""Longest wait of one Receive; the host answers it even when nothing has happened."""
+"""Longest wait of one Receive; the host answers it even when nothing has happened.
+
+Never more than a third of the time in which any answer has to come.
+"""
 CLEANUP_S: Final = 5
 """Longest wait for an answer that changes nothing for us: stop, close."""
 PROBE_AFTER_S: Final = 5.0
@@ -93,6 +96,7 @@ class AgentSession:
             place,
             f"{probe} -UseSSL" if end_point.use_tls else probe,
             end_point.user,
+            end_point.certificate,
         )
 
     def __repr__(self) -> str:
@@ -166,6 +170,7 @@ class _Link:
 
     def __init__(self, end_point: EndPoint, password: str) -> None:
         self._limit = end_point.read_timeout_s
+        self._poll_s = max(1, min(POLL_S, self._limit // 3))
         self._ends = math.inf
         self._used = time.monotonic()
         self._wsman = WSMan(
@@ -182,7 +187,7 @@ class _Link:
             no_proxy=True,
             certificate_pem=end_point.certificate or None,
             certificate_key_pem=end_point.certificate_key or None,
-            certificate_key_password=password if end_point.certificate else None,
+            certificate_key_password=(password or None) if end_point.certificate else None,
         )
         self._pool = RunspacePool(
             self._wsman, configuration_name=end_point.configuration, idle_timeout=SHELL_IDLE_S
@@ -224,7 +229,7 @@ class _Link:
             if left_s <= 0:
                 self._stop(shell)
                 raise DeadlineError(function.name)
-            shell.poll_invoke(timeout=min(POLL_S, math.ceil(left_s)))
+            shell.poll_invoke(timeout=min(self._poll_s, math.ceil(left_s)))
         self._used = time.monotonic()
         self._forget(shell)
         return _answers(function, shell)

@@ -26,6 +26,9 @@ STALE: Final = 400
 """HTTP status for a message sealed for a connection that is no more."""
 MAX_SHOWN: Final = 300
 
+_OUR_CERTIFICATE = ("KEY_VALUES_MISMATCH", "PEM lib", "NO_START_LINE", "private key")
+_CERTIFICATE_ALERTS = ("ALERT_UNKNOWN_CA", "ALERT_BAD_CERTIFICATE", "ALERT_CERTIFICATE")
+"""What OpenSSL calls the answers of a server that did not like the client's certificate."""
 _PASSING_STATUS = frozenset({STALE, 408, 425, 429, 502, 503, 504})
 
 
@@ -36,11 +39,14 @@ class HostileAnswerError(Exception):
 class Translator:
     """Translates for one end point."""
 
-    def __init__(self, host: HostName, place: str, probe: str, user: str) -> None:
+    def __init__(
+        self, host: HostName, place: str, probe: str, user: str, certificate: str = ""
+    ) -> None:
         self._host = host
         self._place = place
         self._probe = probe
-        self._user = user
+        self._certificate = certificate
+        self._user = f"the certificate {certificate}" if certificate else user
 
     def unreachable(self, what: str) -> HostUnreachableError:
         """No answer; `what` continues the sentence after the host's name."""
@@ -68,7 +74,7 @@ class Translator:
             case ImportError():
                 return self.refused(
                     f"asks for an authentication that is not installed here: {shown(error)}",
-                    "install pypsrp[kerberos], or use 'ntlm' or 'negotiate' in hosts.yaml",
+                    "install pypsrp[kerberos], or use 'ntlm' or 'negotiate' in its policy",
                 )
             case _:
                 return self._unexpected(error, function)
@@ -110,10 +116,16 @@ class Translator:
         )
 
     def _login_refused(self) -> HostRefusedError:
+        if self._certificate:
+            return self.refused(
+                f"maps {self._user} to no account, or takes no certificates",
+                "on the host, map it with New-Item WSMan:\\localhost\\ClientCertificate and set "
+                "WSMan:\\localhost\\Service\\Auth\\Certificate to true",
+            )
         return self.refused(
             f"did not let {self._user} in: wrong password, unknown user, or a way of "
             "authentication that it does not offer",
-            "check user and password of this host in hosts.yaml, and on the host "
+            "check user and password in the host's policy, and on the host "
             "winrm get winrm/config/service/auth",
         )
 
@@ -138,7 +150,13 @@ class Translator:
             what, hint = "shows a certificate for another name", "use the name in the certificate"
         elif "CERTIFICATE_VERIFY_FAILED" in text:
             what = "shows a certificate that is not trusted"
-            hint = "name the file of its certificate authority in hosts.yaml"
+            hint = "name the file of its certificate authority as 'trust' in the host's policy"
+        elif any(sign in text for sign in _OUR_CERTIFICATE):
+            what = f"cannot be shown {self._user}"
+            hint = "check that certificate, key and the key's password belong together"
+        elif any(sign in text for sign in _CERTIFICATE_ALERTS):
+            what = f"does not take {self._user}"
+            hint = "on the host, trust the authority that signed it: Cert:\\LocalMachine\\Root"
         elif "WRONG_VERSION_NUMBER" in text or "record layer failure" in text:
             what, hint = "does not speak TLS on this port", "use the HTTPS listener's port: 5986"
         else:
@@ -146,6 +164,11 @@ class Translator:
         return self.refused(f"{what}: {shown(text)}", f"{hint}; {self._probe}")
 
     def _unexpected(self, error: Exception, function: str) -> HostRefusedError:
+        if isinstance(error, OSError) and "TLS" in str(error):  # a file that is not there
+            return self.refused(
+                f"cannot be asked: {shown(error)}",
+                "check 'trust', 'certificate' and 'certificate_key' in the host's policy",
+            )
         return self.refused(
             f"gave an answer to {function} that is not understood: "
             f"{type(error).__name__}: {shown(error)}",

@@ -5,7 +5,9 @@ itself. From the socket inwards:
 
     host      one WinRM service: users, configurations, ports
     http      bytes to requests; one thread a connection, because Negotiate belongs to a connection
+    tls       the certificates of host and clients
     auth      who is it, and the encryption of message bodies
+    disturbances  what goes wrong on the way: silence, resets, logins that are refused
     soap      envelopes and faults
     wsman     the actions of a shell: Create, Command, Send, Receive, Signal, Delete and their kin
     shells    what waits to be received; shell_table: who owns which, and until when
@@ -24,6 +26,5 @@ Decided against: an HTTP framework, which hides the connection; a patch of psrpc
 fragments come from a subclass instead; the environment as the place of users, which pyspnego
 forces, is held only while a handshake step runs.
 
-Later guests at the seams: a TLS socket (`HttpServer.secure`), faults (a `Conversation` around a
-conversation, `Hangup`), a real `pwsh -s` (another `EngineFactory`).
+A later guest at the seam: a real `pwsh -s` (another `EngineFactory`).
 """

@@ -1,4 +1,8 @@
-"""Who is on the connection, and the encryption of what is said: Negotiate with NTLM."""
+"""Who is on the connection, and the encryption of what is said: Negotiate with NTLM, certificates.
+
+Over HTTP, Negotiate encrypts messages itself. Over HTTPS it need not, and a client may show a
+certificate instead.
+"""
 
 import base64
 import os
@@ -10,6 +14,8 @@ from pathlib import Path
 from typing import Final
 
 import spnego
+from spnego.channel_bindings import GssChannelBindings
+from spnego.exceptions import InvalidCredentialError
 
 from reconciler.lab.wire.http import Request, Response
 from reconciler.lab.wire.soap import WsmanFault, fault
@@ -20,6 +26,11 @@ ENCRYPTED_TYPE: Final = (
     'boundary="Encrypted Boundary"'
 )
 WSMAN_PATH: Final = "/wsman"
+BY_CERTIFICATE: Final = "http://schemas.dmtf.org/wbem/wsman/1/wsman/secprofile/https/mutual"
+"""What stands in the Authorization header when the certificate of the connection says who it is.
+
+Source: DSP0226 §C.3.
+"""
 
 _BOUNDARY = b"--Encrypted Boundary"
 _PART = b"\tContent-Type: application/octet-stream\r\n"
@@ -37,7 +48,11 @@ class NtlmUsers:
     for the length of one step, so several hosts in a process keep their users apart.
     """
 
-    def __init__(self, domain: str, users: Mapping[str, str]) -> None:
+    def __init__(
+        self, domain: str, users: Mapping[str, str], refuses: Callable[[], bool] = lambda: False
+    ) -> None:
+        """`refuses` is asked about each login that is right."""
+        self._refuses = refuses
         if any(sign in text for pair in users.items() for text in pair for sign in ":\r\n"):
             raise ValueError("names and passwords of the lab hold no colon and no line end")
         lines = [
@@ -58,7 +73,10 @@ class NtlmUsers:
         """
         with _ENVIRONMENT:
             os.environ[_USER_FILE_VARIABLE] = str(self._path)
-            return context.step(token)
+            answer = context.step(token)
+        if context.complete and self._refuses():
+            raise InvalidCredentialError(context_msg="this password is refused for now")
+        return answer
 
     def close(self) -> None:
         """Remove the file."""
@@ -68,7 +86,15 @@ class NtlmUsers:
 class NegotiatedConversation:
     """One connection: a handshake, then encrypted messages of the user it has shown."""
 
-    def __init__(self, machine: str, users: NtlmUsers, answering: Answering) -> None:
+    def __init__(
+        self,
+        machine: str,
+        users: NtlmUsers,
+        answering: Answering,
+        bindings: GssChannelBindings | None = None,
+    ) -> None:
+        """`bindings` tie a login to the certificate of this connection; None if it has no TLS."""
+        self._bindings = bindings
         self._machine = machine
         self._users = users
         self._answering = answering
@@ -77,10 +103,8 @@ class NegotiatedConversation:
 
     def answer(self, request: Request) -> Response:
         """The answer to one request."""
-        if request.method != "POST":
-            return Response(405)
-        if request.path.rstrip("/").lower() != WSMAN_PATH:
-            return Response(404)
+        if refusal := misdirected(request):
+            return refusal
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "negotiate":
             return self._handshake(token, request)
@@ -88,7 +112,7 @@ class NegotiatedConversation:
 
     def _handshake(self, token: str, request: Request) -> Response:
         if self._context is None or self._user is not None:
-            self._context, self._user = _new_context(), None
+            self._context, self._user = _new_context(self._bindings), None
         try:
             answer = self._users.step(self._context, base64.b64decode(token, validate=True))
             complete = self._context.complete
@@ -107,6 +131,8 @@ class NegotiatedConversation:
         if not request.body:
             return Response(200)
         if not request.headers.get("content-type", "").startswith("multipart/encrypted"):
+            if self._bindings is not None:
+                return said(self._answering, request, self._user)
             return Response(500, self._unencrypted(), {"Content-Type": SOAP_TYPE})
         try:
             message = unsealed(self._context, request.body)
@@ -124,14 +150,48 @@ class NegotiatedConversation:
         return fault(refusal, "", self._machine)
 
 
+class CertifiedConversation:
+    """One connection over TLS: by certificate, or negotiated, as each request says."""
+
+    def __init__(
+        self, account: str | None, negotiated: NegotiatedConversation, answering: Answering
+    ) -> None:
+        """`account` is the one that the client's certificate maps to; None if to none."""
+        self._account = account
+        self._negotiated = negotiated
+        self._answering = answering
+
+    def answer(self, request: Request) -> Response:
+        """The answer to one request."""
+        if request.headers.get("authorization") != BY_CERTIFICATE:
+            return self._negotiated.answer(request)
+        if refusal := misdirected(request):
+            return refusal
+        return said(self._answering, request, self._account) if self._account else _challenge()
+
+
+def misdirected(request: Request) -> Response | None:
+    """The refusal of what no WinRM listener takes."""
+    if request.method != "POST":
+        return Response(405)
+    return Response(404) if request.path.rstrip("/").lower() != WSMAN_PATH else None
+
+
+def said(answering: Answering, request: Request, user: str) -> Response:
+    """The answer to a message that only TLS encrypts."""
+    status, answer = answering(request.body, user)
+    return Response(status, answer, {"Content-Type": SOAP_TYPE})
+
+
 def _spellings(account: str, domain: str) -> tuple[tuple[str, str], ...]:
     scope, backslash, name = account.rpartition("\\")
     return ((scope, name),) if backslash else ((domain, account), ("", account))
 
 
-def _new_context() -> spnego.ContextProxy:
+def _new_context(bindings: GssChannelBindings | None) -> spnego.ContextProxy:
     # The Python implementation, even where the system has a library of its own.
-    return spnego.server(protocol="negotiate", options=spnego.NegotiateOptions.use_negotiate)
+    python = spnego.NegotiateOptions.use_negotiate
+    return spnego.server(protocol="negotiate", channel_bindings=bindings, options=python)
 
 
 def _challenge(token: bytes | None = None) -> Response:

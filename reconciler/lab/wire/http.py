@@ -6,6 +6,7 @@ import logging
 import re
 import socket
 import socketserver
+import ssl
 import struct
 import threading
 from collections.abc import Callable, Mapping
@@ -24,11 +25,15 @@ _log = logging.getLogger(__name__)
 
 
 class Hangup(Exception):  # noqa: N818 (an order, not a failure)
-    """End the connection without an answer, orderly or with a reset."""
+    """End the connection without a whole answer: orderly, with a reset, or by saying no more."""
 
-    def __init__(self, *, with_reset: bool = False) -> None:
+    def __init__(
+        self, *, with_reset: bool = False, is_silent: bool = False, last_words: bytes = b""
+    ) -> None:
         super().__init__("hang up")
         self.with_reset = with_reset
+        self.is_silent = is_silent
+        self.last_words = last_words
 
 
 class BadRequestError(Exception):
@@ -119,23 +124,21 @@ class HttpServer(socketserver.ThreadingTCPServer):
     def __init__(
         self,
         address: tuple[str, int],
-        converse: Callable[[str], Conversation],
+        converse: Callable[[socket.socket], Conversation],
         limits: HttpLimits,
-        secure: Callable[[socket.socket], socket.socket] = lambda plain: plain,
+        secured: Callable[[socket.socket], ssl.SSLSocket] | None = None,
     ) -> None:
+        """Begin to listen; `secured` makes each connection one of TLS, its handshake undone."""
         self.converse = converse
         self.limits = limits
-        self.secure = secure
+        self.secured = secured
         self.traffic = Traffic()
         self._changed = threading.Condition()
         self._open: set[socket.socket] = set()
         if ":" in address[0]:
             self.address_family = socket.AF_INET6
         super().__init__(address, _Connection)
-        self._thread = threading.Thread(
-            target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
-        )
-        self._thread.start()
+        self._thread = self._accepting()
 
     @property
     def port(self) -> int:
@@ -158,6 +161,30 @@ class HttpServer(socketserver.ThreadingTCPServer):
         self.shutdown()
         self.server_close()
         self._thread.join(CLOSE_WAIT_S)
+        self._cut()
+
+    def refuse(self) -> None:
+        """Refuse connections until `accept`, and cut those that there are; the port stays ours."""
+        self.shutdown()
+        self._thread.join(CLOSE_WAIT_S)
+        self.socket.close()
+        self.socket = socket.socket(self.address_family, self.socket_type)
+        self.server_bind()
+        self._cut()
+
+    def accept(self) -> None:
+        """Listen again after `refuse`."""
+        self.server_activate()
+        self._thread = self._accepting()
+
+    def _accepting(self) -> threading.Thread:
+        thread = threading.Thread(
+            target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
+        )
+        thread.start()
+        return thread
+
+    def _cut(self) -> None:
         with self._changed:
             for connection in self._open:
                 with contextlib.suppress(OSError):
@@ -179,24 +206,37 @@ class _Connection(socketserver.BaseRequestHandler):
         """Answer until the peer, an answer or a limit ends it."""
         self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.request.settimeout(self.server.limits.idle_s)
-        self.server.opened(self.request)
+        with contextlib.suppress(OSError):  # cut or idle: what a connection ends with
+            if self.server.secured is None:
+                self._registered(self.request)
+                return
+            with self.server.secured(self.request) as stream:
+                self._registered(stream)
+
+    def _registered(self, stream: socket.socket) -> None:
+        self.server.opened(stream)
         try:
-            with contextlib.suppress(OSError):  # cut or idle: what a connection ends with
-                self._talk(self.server.secure(self.request))
+            if isinstance(stream, ssl.SSLSocket):
+                stream.do_handshake()
+            self._talk(stream)
         finally:
-            self.server.closed(self.request)
+            self.server.closed(stream)
 
     def _talk(self, stream: socket.socket) -> None:
-        conversation = self.server.converse(str(self.client_address[0]))
+        conversation = self.server.converse(stream)
         counted = _CountingReader(stream.makefile("rb", buffering=0), self.server.traffic)
         with io.BufferedReader(counted, 1 << 16) as source:
             try:
                 while self._exchange(source, stream, conversation):
                     pass
             except Hangup as order:
+                stream.sendall(order.last_words)
+                while order.is_silent and source.read(1 << 16):
+                    pass
                 if order.with_reset:
                     linger = struct.pack("ii", 1, 0)
                     stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+                    stream.close()  # before anybody ends it orderly
 
     def _exchange(
         self, source: BinaryIO, stream: socket.socket, conversation: Conversation

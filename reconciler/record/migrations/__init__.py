@@ -10,7 +10,9 @@ from collections.abc import Callable, Mapping
 
 from sqlalchemy import Connection
 
+from reconciler.record.migrations import from_1
+
 Migration = Callable[[Connection], None]
 
-MIGRATIONS: Mapping[int, Migration] = {}
+MIGRATIONS: Mapping[int, Migration] = {1: from_1.upgrade}
 """Version to start from → the step."""

@@ -1,4 +1,4 @@
-"""A lab of two hosts, made once and copied for each test that changes it."""
+"""Labs of two hosts and of two nodes, made once and copied for each test that changes one."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from reconciler.lab.create import create_lab
-from reconciler.lab.files import copy_sparse
+from reconciler.lab.full_lab import CLUSTER_LAB
 from reconciler.lab.host import LabHost
+from tests.lab_calls import copy_lab
 
 
 @pytest.fixture(scope="session")
@@ -20,14 +21,20 @@ def pristine_lab(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def lab(pristine_lab: Path, tmp_path: Path) -> Path:
     """A lab of the test's own."""
-    for source in pristine_lab.rglob("*"):
-        target = tmp_path / "lab" / source.relative_to(pristine_lab)
-        if source.is_dir():
-            target.mkdir(parents=True, exist_ok=True)
-        else:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            copy_sparse(source, target)
-    return tmp_path / "lab"
+    return copy_lab(pristine_lab, tmp_path / "lab")
+
+
+@pytest.fixture(scope="session")
+def pristine_cluster(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("cluster")
+    create_lab(folder, CLUSTER_LAB)
+    return folder
+
+
+@pytest.fixture
+def cluster(pristine_cluster: Path, tmp_path: Path) -> Path:
+    """A lab of two nodes, hvc1 and hvc2, of the test's own."""
+    return copy_lab(pristine_cluster, tmp_path / "cluster")
 
 
 @pytest.fixture

@@ -7,45 +7,17 @@ from typing import Any
 import pytest
 
 from reconciler import agent_contract as contract
-from reconciler.agent_contract import AgentFunction, Field, Kind, pack_ranges, unpack_ranges
+from reconciler.agent_contract import AgentFunction, pack_ranges, unpack_ranges
 from reconciler.lab.definition import FIN_SQL01, WEB_01
 from reconciler.lab.host import LabHost
 from reconciler.lab.state import new_id
 from reconciler.lab.wire.body import AgentError
 from reconciler.model.ranges import ByteRange
+from tests.lab_calls import call
 
 VM = FIN_SQL01.vm_id
 DISK0 = FIN_SQL01.disks[0].path
 FIRST = pack_ranges([ByteRange(0, 512)])
-TYPES = {
-    Kind.STRING: str,
-    Kind.INT: int,
-    Kind.LONG: int,
-    Kind.BOOL: bool,
-    Kind.BYTES: bytes,
-    Kind.STRINGS: list,
-    Kind.OBJECTS: list,
-}
-
-
-def call(host: LabHost, function: AgentFunction, **arguments: object) -> list[Mapping[str, Any]]:
-    answers = list(host.invoke(function, arguments))
-    for answer in answers:
-        check_fields(function.fields, answer)
-    return answers
-
-
-def check_fields(fields: tuple[Field, ...], answer: Mapping[str, Any]) -> None:
-    assert set(answer) == {field.name for field in fields}
-    for field in fields:
-        value = answer[field.name]
-        if value is None:
-            assert field.is_optional
-            continue
-        assert type(value) is TYPES[field.kind], field.name
-        if field.kind is Kind.OBJECTS:
-            for inner in answer[field.name]:
-                check_fields(field.fields, inner)
 
 
 def error_of(host: LabHost, function: AgentFunction, **arguments: object) -> str:

@@ -20,7 +20,7 @@ from reconciler.lab.control import (
     client_for_machine,
     host_names,
 )
-from reconciler.lab.control_server import ControlServer
+from reconciler.lab.control_server import host_control
 from reconciler.lab.create import create_lab
 from reconciler.lab.definition import FIN_SQL01
 from reconciler.lab.host import LabHost
@@ -140,11 +140,12 @@ def test_the_clock_of_a_lab_moves_for_everyone_who_has_its_folder(tmp_path: Path
 
 
 def test_the_door_lets_in_who_has_the_token_and_answers_questions(lab: Path, hv1: LabHost) -> None:
-    server = ControlServer(hv1, lab)
+    server = host_control(hv1, lab)
     server.start()
     client = ControlClient(lab, "hv1")
     try:
-        assert client.ask("ping") == {"host": "hv1", "machines": ["fin-sql01"]}
+        pong = client.ask("ping")
+        assert (pong["host"], pong["machines"]) == ("hv1", ["fin-sql01"])
         assert client.ask("write", vm="fin-sql01", total_bytes=65_536) >= 65_536
         (first, second) = client.ask("shadow", target=str(lab / "copy"))
         assert Path(first).stat().st_size == 4 << 30

@@ -4,6 +4,7 @@ import errno
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -102,3 +103,10 @@ def test_a_name_from_a_host_leads_nowhere_else(name: str, controller: str, expec
     disk = DiskDescription(DiskId("d"), ControllerSlot(controller, 0, 1), "id", GEOMETRY)
 
     assert recover_disks.file_name(name, disk) == expected
+
+
+def test_a_disk_is_named_after_its_format() -> None:
+    vhd = replace(GEOMETRY, format=DiskFormat.VHD)
+    disk = DiskDescription(DiskId("d"), ControllerSlot("IDE", 1, 0), "id", vhd)
+
+    assert recover_disks.file_name("erp", disk) == "erp-IDE-1-0.vhd"

@@ -1,7 +1,9 @@
 """Hosts are asked side by side; one that gives no answer is silent and harms no other."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import partial
 from threading import Barrier, Event
 from typing import cast
 
@@ -9,10 +11,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from reconciler.errors import HostRefusedError, HostUnreachableError
-from reconciler.model.machine import HostReport, SilentHost, VirtualMachine
+from reconciler.model.machine import HostEvent, HostReport, SilentHost, VirtualMachine
 from reconciler.model.names import HostName
 from reconciler.model.observed import Observed
-from reconciler.observe.inventory import OpenHost, take_inventory
+from reconciler.observe.inventory import MOST_EVENTS, Lookout, OpenHost
 from reconciler.ports import HostSession
 
 HV1, HV2, HV3 = (HostName(f"hv{n}") for n in (1, 2, 3))
@@ -26,8 +28,10 @@ class Session:
 
     answer: Callable[[], HostReport]
     closed: Event = field(default_factory=Event)
+    asked_after: list[int] = field(default_factory=list)
 
-    def report(self) -> HostReport:
+    def report(self, after_event: int = 0) -> HostReport:
+        self.asked_after.append(after_event)
         return self.answer()
 
     def close(self) -> None:
@@ -74,7 +78,7 @@ def test_hosts_are_asked_at_the_same_time(report: Callable[[str], HostReport]) -
         return answer
 
     sessions = {host: Session(meet(host)) for host in (HV1, HV2, HV3)}
-    found = take_inventory((HV1, HV2, HV3), opening(sessions), deadline_s=PATIENCE_S)
+    found = Lookout(opening(sessions), deadline_s=PATIENCE_S).look((HV1, HV2, HV3))
 
     assert found.reports == {host: report(host) for host in (HV1, HV2, HV3)}
     assert found.silent == {}
@@ -86,7 +90,7 @@ def test_a_host_that_fails_is_silent_with_what_it_said(
     refused = HostRefusedError("hv2 refused", hint="check the account")
     sessions = {HV1: Session(lambda: report("hv1")), HV2: Session(failing(refused))}
     with capture_logs() as lines:
-        found = take_inventory((HV1, HV2), opening(sessions), deadline_s=PATIENCE_S)
+        found = Lookout(opening(sessions), deadline_s=PATIENCE_S).look((HV1, HV2))
 
     assert found.reports == {HV1: report("hv1")}
     assert found.silent == {
@@ -104,7 +108,7 @@ def test_a_host_that_cannot_be_reached_is_silent() -> None:
     def open_host(host: HostName) -> HostSession:
         raise HostUnreachableError(f"{host} is off", hint="start it")
 
-    found = take_inventory((HV1,), open_host, deadline_s=PATIENCE_S)
+    found = Lookout(open_host, deadline_s=PATIENCE_S).look((HV1,))
     assert found.silent == {HV1: SilentHost(HV1, "host.unreachable", "hv1 is off", "start it")}
 
 
@@ -113,7 +117,7 @@ def test_an_oddity_of_one_host_does_not_hide_the_others(
 ) -> None:
     sessions = {HV1: Session(failing(KeyError("hunter2"))), HV2: Session(lambda: report("hv2"))}
     with capture_logs() as lines:
-        found = take_inventory((HV1, HV2), opening(sessions), deadline_s=PATIENCE_S)
+        found = Lookout(opening(sessions), deadline_s=PATIENCE_S).look((HV1, HV2))
 
     assert set(found.reports) == {HV2}
     assert found.silent[HV1].code == "host"
@@ -129,7 +133,7 @@ def test_a_host_that_is_too_slow_is_silent_and_its_late_answer_is_dropped(
         return report("hv1")
 
     sessions = {HV1: Session(hang), HV2: Session(lambda: report("hv2"))}
-    found = take_inventory((HV1, HV2), opening(sessions), deadline_s=0.3)
+    found = Lookout(opening(sessions), deadline_s=0.3).look((HV1, HV2))
 
     assert set(found.reports) == {HV2}
     assert set(found.silent) == {HV1}
@@ -147,11 +151,84 @@ def test_every_session_that_was_opened_is_ended(
     report: Callable[[str], HostReport], error: Exception | None
 ) -> None:
     session = Session(failing(error) if error else lambda: report("hv1"))
-    take_inventory((HV1,), opening({HV1: session}), deadline_s=PATIENCE_S)
+    Lookout(opening({HV1: session}), deadline_s=PATIENCE_S).look((HV1,))
 
     assert session.closed.wait(PATIENCE_S)
 
 
 def test_no_hosts_are_no_inventory() -> None:
-    found = take_inventory((), opening({}), deadline_s=PATIENCE_S)
+    found = Lookout(opening({}), deadline_s=PATIENCE_S).look(())
     assert (found.reports, found.silent) == ({}, {})
+
+
+def test_each_host_is_asked_for_events_after_the_last_that_was_noted(
+    report: Callable[[str], HostReport],
+) -> None:
+    sessions = {host: Session(partial(report, host)) for host in (HV1, HV2)}
+    Lookout(opening(sessions), deadline_s=PATIENCE_S).look((HV1, HV2), {HV1: 41})
+
+    assert [sessions[host].asked_after for host in (HV1, HV2)] == [[41], [0]]
+
+
+def test_of_too_many_events_the_oldest_are_taken_and_the_others_later(
+    report: Callable[[str], HostReport],
+) -> None:
+    at = datetime(2026, 11, 24, tzinfo=UTC)
+    events = tuple(HostEvent(n, "EventLog", 6006, at, "hv1") for n in range(1, 1600))
+    full = replace(report("hv1"), events=events)
+    found = Lookout(opening({HV1: Session(lambda: full)}), deadline_s=PATIENCE_S).look((HV1,))
+
+    assert found.reports == {HV1: replace(full, events=events[:MOST_EVENTS])}
+    assert MOST_EVENTS == 1000
+
+
+def test_a_host_that_hangs_is_not_asked_again_beside_that(
+    report: Callable[[str], HostReport], release: Event
+) -> None:
+    def hang() -> HostReport:
+        release.wait(PATIENCE_S)
+        return report("hv1")
+
+    session = Session(hang)
+    lookout = Lookout(opening({HV1: session}), deadline_s=0.2, patience_s=0.1)
+    looks = [lookout.look((HV1,)) for _ in range(3)]
+
+    assert all(set(look.silent) == {HV1} for look in looks)
+    assert session.asked_after == [0]
+
+
+def test_a_host_that_was_silent_is_waited_for_only_shortly(
+    report: Callable[[str], HostReport], release: Event
+) -> None:
+    def hang() -> HostReport:
+        release.wait(PATIENCE_S)
+        return report("hv1")
+
+    sessions = {HV1: Session(hang), HV2: Session(lambda: report("hv2"))}
+    lookout = Lookout(opening(sessions), deadline_s=0.5, patience_s=0.0)
+    lookout.look((HV1, HV2))
+
+    second = lookout.look((HV1, HV2))
+
+    assert second.silent[HV1].message == "hv1 did not answer within 0 s"
+    assert set(second.reports) == {HV2}
+
+
+def test_an_answer_to_an_earlier_look_is_not_believed_but_the_host_is_asked_anew(
+    report: Callable[[str], HostReport], release: Event
+) -> None:
+    def hang() -> HostReport:
+        release.wait(PATIENCE_S)
+        return report("hv1")
+
+    session = Session(hang)
+    lookout = Lookout(opening({HV1: session}), deadline_s=0.2, patience_s=0.1)
+    lookout.look((HV1,))
+    release.set()
+    assert session.closed.wait(PATIENCE_S)
+
+    looks = [lookout.look((HV1,)) for _ in range(3)]
+
+    assert set(looks[0].silent) == {HV1}
+    assert set(looks[-1].reports) == {HV1}
+    assert len(session.asked_after) > 1

@@ -1,6 +1,7 @@
 """What the catalogue holds, beside what the hosts said, as one value."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,26 +17,38 @@ from reconciler.model.names import (
     PoolName,
     RecoveryPointId,
     ReferencePointId,
+    RequestId,
     VmId,
+    VolumeId,
 )
-from reconciler.model.observed import Observed, RecoveryRequest, UnfinishedJob
+from reconciler.model.observed import (
+    Observed,
+    OnDemand,
+    RecoveryRequest,
+    RequestKind,
+    Saving,
+    UnfinishedJob,
+    Watch,
+)
 from reconciler.model.protection import (
     Cause,
     CauseKind,
     Consistency,
     DataSource,
     Head,
+    InconsistentSpan,
     RecoveryPoint,
     ReplicaState,
 )
 from reconciler.observe.observer import observe
 from reconciler.record.catalogue import Catalogue
 from reconciler.record.owner import this_owner
-from reconciler.record.work import Job, JobOrder
+from reconciler.record.work import Intent, Job, JobOrder, Progress
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
 DEAD = "no owner"
+FINANCE = GroupName("finance")
 
 
 @pytest.fixture
@@ -118,7 +131,7 @@ def test_a_job_is_at_work_while_its_holder_lives_and_unfinished_afterwards(
 
 def test_a_holder_that_was_silent_for_longer_than_its_lease_is_dead(catalogue: Catalogue) -> None:
     erp = add_source(catalogue, "erp")
-    job = add_job(catalogue, erp.id, this_owner())
+    job = add_job(catalogue, erp.id, "elsewhere:1:boot-1")
     observed = look(catalogue, NOON + timedelta(minutes=5))
 
     assert observed.running == {}
@@ -174,3 +187,97 @@ def test_the_look_of_jobs_does_not_depend_on_their_ids(catalogue: Catalogue) -> 
         catalogue.jobs.claim(catalogue.jobs.create(order, at).id, DEAD, at)
 
     assert [job.source for job in look(catalogue).unfinished] == [s.id for s in sources]
+
+
+def test_open_requests_of_machines_are_in_it_oldest_first(catalogue: Catalogue) -> None:
+    erp, crm = add_source(catalogue, "erp"), add_source(catalogue, "crm")
+    asked = {
+        kind: catalogue.requests.open(kind.value, erp.id, {}, NOON - age * timedelta(seconds=1))
+        for age, kind in enumerate(RequestKind)
+    }
+    done = catalogue.requests.open("backup", crm.id, {}, NOON)
+    catalogue.requests.finish(done.id, {}, NOON, is_done=True)
+    catalogue.requests.open("backup", None, {}, NOON)
+    catalogue.requests.open("something_else", crm.id, {}, NOON)
+
+    assert look(catalogue).requests == tuple(
+        OnDemand(asked[kind].id, kind, erp.id) for kind in reversed(RequestKind)
+    )
+
+
+def test_old_points_are_looked_up_only_when_somebody_asks(catalogue: Catalogue) -> None:
+    erp = add_source(catalogue, "erp")
+    for age in (3, 2, 1):
+        add_point(catalogue, erp, NOON - age * DAY, f"point-{age}")
+    asked = observe(Inventory(), catalogue, NOON, old_before={FINANCE: NOON - DAY})
+
+    assert [p.id for p in asked.old_points[erp.id]] == ["point-3", "point-2"]
+    assert look(catalogue).old_points == {}
+    assert look(catalogue).point_counts == asked.point_counts == {erp.id: 3}
+
+
+def test_doubts_and_watches_are_in_it(catalogue: Catalogue) -> None:
+    erp, _crm = add_source(catalogue, "erp"), add_source(catalogue, "crm")
+    add_point(catalogue, erp, NOON - DAY, "point-1")
+    watch = Watch(NOON - DAY, 7)
+    catalogue.take_note({erp.id: "its node was lost"}, {HostName("hv1"): watch}, NOON)
+    observed = look(catalogue)
+
+    assert observed.watches == {HostName("hv1"): watch}
+    span = InconsistentSpan(erp.id, NOON, None, "its node was lost")
+    assert observed.inconsistent_spans == {erp.id: (span,)}
+    assert observed.replicas[erp.id].doubt == "its node was lost"
+
+
+@pytest.mark.parametrize("save_request", [None, RequestId("save")])
+def test_a_dead_job_that_was_about_to_save_its_machine_is_known(
+    catalogue: Catalogue, save_request: RequestId | None
+) -> None:
+    erp = add_source(catalogue, "erp")
+    job = add_job(catalogue, erp.id, DEAD)
+    about_to_save(catalogue, job, save_request)
+
+    (unfinished,) = look(catalogue).unfinished
+    assert unfinished.has_saved == (save_request is not None)
+    assert look(catalogue).saving == {}
+
+
+@pytest.mark.parametrize(("done", "is_overdue"), [(None, False), (0, False), (1, True)])
+def test_a_live_job_that_saved_its_machine_is_overdue_once_it_copies(
+    catalogue: Catalogue, done: int | None, *, is_overdue: bool
+) -> None:
+    erp, crm = add_source(catalogue, "erp"), add_source(catalogue, "crm")
+    job = add_job(catalogue, erp.id, this_owner())
+    about_to_save(catalogue, job, RequestId("save"))
+    about_to_save(catalogue, add_job(catalogue, crm.id, this_owner()), None)
+    if done is not None:
+        assert catalogue.jobs.beat(job.id, job.epoch, NOON, Progress("copying", done, 9))
+
+    assert look(catalogue).saving == {erp.id: Saving(job.id, is_overdue=is_overdue)}
+
+
+def about_to_save(catalogue: Catalogue, job: Job, save_request: RequestId | None) -> None:
+    intent = Intent(
+        job=job.id,
+        volume=VolumeId("v"),
+        recovery_point=RecoveryPointId("p"),
+        checkpoint_name="n",
+        checkpoint_request=RequestId("a"),
+        conversion_request=RequestId("b"),
+        reference_points_seen=(),
+        base_recovery_point=None,
+        base_reference_point=None,
+        save_request=save_request,
+        resume_request=RequestId("resume"),
+    )
+    assert catalogue.jobs.set_intent(job.id, job.epoch, intent)
+
+
+def test_a_machine_is_found_by_its_key_also_in_a_changed_look(catalogue: Catalogue) -> None:
+    erp, crm = add_source(catalogue, "erp"), add_source(catalogue, "crm")
+    observed = look(catalogue)
+    without = replace(observed, sources={crm.id: crm})
+
+    assert [observed.source_of(s.key) for s in (erp, crm)] == [erp, crm]
+    assert [without.source_of(s.key) for s in (erp, crm)] == [None, crm]
+    assert observed.source_of(NaturalKey(erp.key.vm_id, Role.REPLICA)) is None

@@ -7,10 +7,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from reconciler.model.machine import VirtualMachine
+from reconciler.model.machine import Role, VirtualMachine
 from reconciler.model.names import (
     DataSourceId,
     GroupName,
+    HostName,
     PlanId,
     PoolName,
     RecoveryPointId,
@@ -18,12 +19,18 @@ from reconciler.model.names import (
 from reconciler.model.protection import Cause, CauseKind, Consistency
 from reconciler.plan.actions import (
     Action,
+    ConsistencyCheck,
     CreateReplica,
+    DeletePoints,
+    Doubt,
+    ExpirePoints,
     ExpressFullBackup,
     Finding,
     Plan,
     RecoverDisks,
+    Refusal,
     RemoveLeftovers,
+    Severity,
     Subject,
 )
 from reconciler.plan.diff import as_data, as_json, as_text, digest, summary
@@ -42,6 +49,9 @@ def actions(make_vm: Callable[..., VirtualMachine]) -> dict[str, Action]:
     return {
         "create": CreateReplica(about, "why", pool, crash, first, 3 << 29, is_tracked=True),
         "backup": ExpressFullBackup(about, "why", SOURCE, crash, again, POINT, is_tracked=True),
+        "check": ConsistencyCheck(about, "why", SOURCE, crash, again, POINT, is_tracked=True),
+        "expire": ExpirePoints(about, "why", SOURCE, (POINT, RecoveryPointId("point-2"))),
+        "delete": DeletePoints(about, "why", SOURCE, 7),
         "clean": RemoveLeftovers(about, "why", SOURCE, is_tracked=True),
         "recover": RecoverDisks(about, "why", "request-1", SOURCE, POINT, "/out"),
     }
@@ -62,6 +72,12 @@ def test_nothing_to_do_is_said_in_one_line() -> None:
         ({"create": 2}, "2 replicas to create"),
         ({"backup": 1}, "1 express full backup"),
         ({"backup": 12}, "12 express full backups"),
+        ({"check": 1}, "1 consistency check"),
+        ({"check": 2}, "2 consistency checks"),
+        ({"expire": 1}, "1 expiry"),
+        ({"expire": 2}, "2 expiries"),
+        ({"delete": 1}, "1 deletion"),
+        ({"delete": 2}, "2 deletions"),
         ({"clean": 1}, "1 clean-up"),
         ({"clean": 2}, "2 clean-ups"),
         ({"recover": 1}, "1 recovery"),
@@ -113,6 +129,89 @@ def test_data_and_json_say_the_same(actions: dict[str, Action]) -> None:
     assert json.loads(as_json(made)) == as_data(made)
 
 
+def test_each_action_has_a_line_of_its_own(actions: dict[str, Action]) -> None:
+    assert as_text(plan(*actions.values())).splitlines()[: len(actions)] == [
+        "  + create replica       erp on hv1  (crash, disks 1.5 GiB)   # why",
+        "  > express full backup  erp on hv1  (crash)   # why",
+        "  = consistency check    erp on hv1  (crash)   # why",
+        "  x expire               erp on hv1  (2 points)   # why",
+        "  x delete points        erp on hv1  (all 7)   # why",
+        "  - clean up             erp on hv1   # why",
+        "  < recover disks        erp to /out   # why",
+    ]
+
+
+def test_a_machine_that_is_saved_for_its_capture_says_so(actions: dict[str, Action]) -> None:
+    action = actions["backup"]
+    assert isinstance(action, ExpressFullBackup)
+    saved = replace(action, consistency=Consistency.OFFLINE, saves_machine=True)
+
+    assert "(offline: it is saved and resumed)" in as_text(plan(saved))
+
+
+def test_a_replica_machine_is_told_from_its_primary(actions: dict[str, Action]) -> None:
+    action = actions["backup"]
+    key = replace(action.subject.key, role=Role.REPLICA)
+    copy = replace(action, subject=replace(action.subject, key=key))
+
+    assert "  > express full backup  erp/replica on hv1  (crash)" in as_text(plan(copy))
+
+
+def test_what_is_only_good_to_know_is_marked_otherwise() -> None:
+    shown = as_text(plan(findings=(FINDING, replace(FINDING, severity=Severity.INFO))))
+
+    marks = [line.split()[0] for line in shown.splitlines() if "nothing belongs to it" in line]
+    assert marks == ["!", "i"]
+
+
+def test_what_nobody_has_to_read_is_in_the_data_only() -> None:
+    made = plan(findings=(replace(FINDING, code="volume.deduplicated"),))
+
+    assert as_text(made) == "Plan: nothing to do."
+    assert "volume.deduplicated" in as_json(made)
+
+
+def test_requests_that_cannot_be_done_are_told_with_the_remedy(
+    actions: dict[str, Action],
+) -> None:
+    refused = (Refusal("request-2", "erp: no group claims it", "add it to a group"),)
+    told = [
+        "Refused requests",
+        "  ! erp: no group claims it",
+        "      = hint: add it to a group",
+        "",
+    ]
+
+    alone = replace(plan(), refusals=refused)
+    assert as_text(alone).splitlines() == [*told, "Plan: 1 request refused."]
+    beside = replace(plan(actions["clean"], findings=(FINDING,)), refusals=refused * 2)
+    assert as_text(beside).splitlines()[-1] == "Plan: 1 clean-up, 1 finding, 2 requests refused."
+
+
+def test_data_tells_requests_doubts_refusals_and_unknown_hosts(
+    actions: dict[str, Action],
+) -> None:
+    expire = actions["expire"]
+    assert isinstance(expire, ExpirePoints)
+    asked = replace(expire, requests=("request-1",))
+    made = replace(
+        plan(asked),
+        doubts=(Doubt(SOURCE, "erp", "its node was lost"),),
+        refusals=(Refusal("request-2", "it cannot be", "ask otherwise"),),
+        unknown=frozenset({HostName("hv3"), HostName("hv2")}),
+    )
+    data = json.loads(as_json(made))
+
+    assert data["format"] == "1.1"
+    assert data["actions"][0]["requests"] == ["request-1"]
+    assert data["actions"][0]["recovery_points"] == ["point-erp", "point-2"]
+    assert data["doubts"] == [{"source": SOURCE, "vm": "erp", "reason": "its node was lost"}]
+    assert data["refusals"] == [
+        {"request": "request-2", "message": "it cannot be", "hint": "ask otherwise"}
+    ]
+    assert data["unknown_hosts"] == ["hv2", "hv3"]
+
+
 def test_a_plan_made_again_for_the_same_has_the_same_digest(actions: dict[str, Action]) -> None:
     made = plan(*actions.values())
     again = replace(made, id=PlanId("plan-2"), made_for=NOON + timedelta(hours=1))
@@ -127,6 +226,7 @@ def test_another_policy_action_or_order_is_another_digest(actions: dict[str, Act
         replace(made, policy_digest="ab13"),
         replace(made, actions=made.actions[:-1]),
         replace(made, actions=made.actions[::-1]),
+        replace(made, doubts=(Doubt(SOURCE, "erp", "its node was lost"),)),
         *(replace(made, actions=(replace(a, reason="other"),)) for a in made.actions),
     ]
 

@@ -1,6 +1,7 @@
 """What dead jobs left is cleaned; what is not provably ours is never touched."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 
@@ -16,9 +17,10 @@ from reconciler.model.names import (
     ServerId,
     VmId,
 )
-from reconciler.model.observed import Observed, UnfinishedJob, checkpoint_name
-from reconciler.plan.actions import RemoveLeftovers
-from reconciler.plan.leftovers import leftovers
+from reconciler.model.observed import Observed, Saving, UnfinishedJob, checkpoint_name
+from reconciler.plan.actions import Finding, RemoveLeftovers, Severity
+from reconciler.plan.index import index
+from reconciler.plan.leftovers import left_saved, leftovers
 
 MakeVm = Callable[..., VirtualMachine]
 MakeWorld = Callable[..., Observed]
@@ -44,7 +46,7 @@ def reference_point(name: str, vm_id: VmId) -> ReferencePoint:
 
 
 def clean_up(observed: Observed, machine: VirtualMachine) -> RemoveLeftovers | None:
-    return leftovers(observed, observed.inventory.reports[machine.host], FINANCE, machine)
+    return leftovers(index(observed), FINANCE, machine)
 
 
 def left(action: RemoveLeftovers | None) -> Left:
@@ -170,3 +172,97 @@ def test_a_machine_that_we_hold_nothing_of_is_not_cleaned(
     make_vm: MakeVm, world: MakeWorld
 ) -> None:
     assert clean_up(world(), make_vm("crm")) is None
+
+
+@pytest.mark.parametrize(
+    ("state", "has_saved", "resumes"),
+    [
+        ("Saved", True, True),
+        ("Saving", True, True),
+        ("FastSaved", True, True),
+        ("Saved", False, False),
+        ("Running", True, False),
+        ("Off", True, False),
+    ],
+)
+def test_a_machine_that_a_dead_job_saved_runs_on_while_it_is_saved(
+    make_vm: MakeVm,
+    world: MakeWorld,
+    noon: datetime,
+    state: str,
+    *,
+    has_saved: bool,
+    resumes: bool,
+) -> None:
+    dead = UnfinishedJob(JobId("job-1"), SOURCE, noon, has_saved=has_saved)
+
+    action = clean_up(world(unfinished=(dead,)), make_vm(state=state))
+    assert action is not None
+    assert action.resumes is resumes
+    assert ("let it run on" in action.reason) is resumes
+
+
+# --- what is told of a machine that is down because of us
+
+
+def told(observed: Observed, *machines: VirtualMachine) -> list[Finding]:
+    return list(left_saved(observed, {machine.key: machine for machine in machines}))
+
+
+@pytest.mark.parametrize(
+    ("state", "is_told"), [("Saved", True), ("FastSaved", True), ("Running", False), ("Off", False)]
+)
+def test_a_machine_that_a_dead_job_left_saved_is_down_and_told_with_the_way_to_start_it(
+    make_vm: MakeVm, world: MakeWorld, noon: datetime, state: str, *, is_told: bool
+) -> None:
+    dead = UnfinishedJob(JobId("job-1"), SOURCE, noon, has_saved=True)
+    found = told(world(unfinished=(dead,)), make_vm(state=state))
+
+    assert [(f.code, f.about, f.severity) for f in found] == (
+        [("machine.left_saved", "erp", Severity.ERROR)] if is_told else []
+    )
+    for finding in found:
+        assert finding.message == (
+            "it is down: job job-1 of ours saved it and ended before it let it run on"
+        )
+        assert "on hv1: Start-VM -Name 'erp'" in finding.hint
+        assert "reconciler apply" in finding.hint
+        assert finding.host == "hv1"
+
+
+@pytest.mark.parametrize(
+    ("is_overdue", "severity", "message"),
+    [
+        (False, Severity.INFO, "job job-8 has saved it for its capture"),
+        (True, Severity.ERROR, "job job-8 of ours saved it and could not let it run on"),
+    ],
+)
+def test_a_job_that_captures_a_saved_machine_is_no_trouble_until_it_copies(
+    make_vm: MakeVm, world: MakeWorld, severity: Severity, message: str, *, is_overdue: bool
+) -> None:
+    saving = {SOURCE: Saving(JobId("job-8"), is_overdue=is_overdue)}
+    (found,) = told(world(saving=saving), make_vm(state="Saved", name="erp"))
+
+    assert found.severity is severity
+    assert message in found.message
+
+
+def test_a_machine_that_others_saved_or_that_is_not_seen_is_not_told(
+    make_vm: MakeVm, world: MakeWorld, noon: datetime
+) -> None:
+    dead = UnfinishedJob(JobId("job-1"), SOURCE, noon)
+    saved = make_vm(state="Saved")
+
+    assert told(world(unfinished=(dead,)), saved) == []
+    assert told(world(unfinished=(replace(dead, has_saved=True),))) == []
+    unknown = replace(dead, source=DataSourceId("source-x"), has_saved=True)
+    assert told(world(unfinished=(unknown,)), saved) == []
+
+
+def test_a_name_is_quoted_as_powershell_reads_it(
+    make_vm: MakeVm, world: MakeWorld, noon: datetime
+) -> None:
+    dead = UnfinishedJob(JobId("job-1"), SOURCE, noon, has_saved=True)
+    (found,) = told(world(unfinished=(dead,)), replace(make_vm(state="Saved"), name="the boss's"))
+
+    assert found.hint.endswith("Start-VM -Name 'the boss''s'")

@@ -8,10 +8,8 @@ import pytest
 
 from reconciler.model.machine import (
     Checkpoint,
-    ControllerSlot,
     DiskFormat,
     Inventory,
-    PassThroughDisk,
     VirtualDisk,
     VirtualMachine,
 )
@@ -29,6 +27,7 @@ from reconciler.model.protection import Cause, CauseKind, Consistency, ReplicaSt
 from reconciler.plan.actions import (
     CreateReplica,
     ExpressFullBackup,
+    Finding,
     Plan,
     RecoverDisks,
     RemoveLeftovers,
@@ -118,13 +117,14 @@ def test_a_replica_that_is_missing_is_created_even_if_its_head_is_known(make: Ma
 
 
 def test_a_slot_without_a_point_is_made_up_with_one_backup(make: Make) -> None:
-    observed = make.replica(make.observed(make.vm(guest_os="")), make.vm(), NOON - 9 * DAY)
+    observed = make.replica(make.observed(make.vm(guest_os="")), make.vm(), NOON - DAY)
     (action,) = make.plan(observed).actions
 
     assert isinstance(action, ExpressFullBackup)
     assert action.reason == "no recovery point since the slot of 2026-11-23T18:00+00:00"
     assert (action.source, action.based_on) == ("source-erp", "point-erp")
-    assert action.consistency is Consistency.CRASH
+    assert action.consistency is Consistency.FILE_SYSTEM
+    assert (action.missed_slots, action.requests) == (0, ())
     assert action.cause == Cause(CauseKind.SLOT, NOON.replace(hour=18) - DAY)
     assert action.is_tracked
 
@@ -153,23 +153,14 @@ def test_an_old_host_is_backed_up_without_tracking(make: Make) -> None:
     actions = make.plan(observed).actions
 
     assert [type(a) for a in actions] == [CreateReplica, ExpressFullBackup]
-    assert not any(a.is_tracked for a in actions if not isinstance(a, RecoverDisks))
-
-
-def test_no_point_is_made_of_an_inconsistent_replica_and_a_person_is_told(make: Make) -> None:
-    observed = make.replica(
-        make.observed(make.vm()), make.vm(), NOON - 9 * DAY, ReplicaState.INCONSISTENT
+    assert not any(
+        a.is_tracked for a in actions if isinstance(a, CreateReplica | ExpressFullBackup)
     )
-    plan = make.plan(observed)
-
-    assert plan.actions == ()
-    assert codes(plan) == [("replica.inconsistent", "erp")]
-    assert plan.findings[0].severity is Severity.ERROR
 
 
 def test_a_machine_with_a_job_at_work_waits(make: Make) -> None:
     machines = make.vm(), make.vm("crm")
-    observed = make.replica(make.observed(*machines), machines[0], NOON - 9 * DAY)
+    observed = make.replica(make.observed(*machines), machines[0], NOON - DAY)
     observed = replace(observed, running={ERP: JobId("job-1")})
 
     plan = make.plan(observed)
@@ -270,15 +261,6 @@ def test_a_machine_of_which_there_is_no_point_is_not_missed(make: Make) -> None:
     assert codes(make.plan(observed)) == codes(make.plan(bare)) == []
 
 
-def test_a_physical_disk_is_told_and_the_rest_is_backed_up(make: Make) -> None:
-    physical = PassThroughDisk(ControllerSlot("SCSI", 0, 3), 7)
-    plan = make.plan(make.observed(make.vm(pass_through=(physical,))))
-
-    assert kinds(plan) == [(CreateReplica, "erp")]
-    assert codes(plan) == [("disk.pass_through", "erp")]
-    assert plan.findings[0].message.startswith("the disk at SCSI 0:3 is physical disk 7: ")
-
-
 def test_a_machine_with_a_fault_is_not_backed_up_and_every_fault_is_told(make: Make) -> None:
     odd = make.vm(faults=("the disk at SCSI 0:1 has no virtual disk id", "it is odd"))
     plan = make.plan(make.observed(odd, make.vm("crm")))
@@ -291,16 +273,90 @@ def test_a_machine_with_a_fault_is_not_backed_up_and_every_fault_is_told(make: M
     assert {finding.severity for finding in plan.findings} == {Severity.ERROR}
 
 
-def test_a_machine_with_a_vhd_file_is_not_backed_up_and_the_way_out_is_told(
+def test_a_machine_with_a_vhd_file_is_backed_up_without_tracking(
     make: Make, make_disk: Callable[..., VirtualDisk]
 ) -> None:
     old = make_disk(1, file_format=DiskFormat.VHD)
     plan = make.plan(make.observed(make.vm(disks=(make_disk(0), old))))
 
+    (action,) = plan.actions
+    assert isinstance(action, CreateReplica)
+    assert not action.is_tracked
+    assert plan.findings == ()
+
+
+def test_a_plan_tells_which_hosts_said_nothing(make: Make) -> None:
+    assert make.plan(make.observed(make.vm(), silent=["hv2"])).unknown == {"hv2"}
+
+
+def test_findings_of_policy_files_are_told_and_errors_come_first(make: Make) -> None:
+    broken = Finding("policy.broken", "a.yaml", "it is broken", "mend it", Severity.ERROR)
+    observed = make.observed(make.vm(), make.vm("crm"))
+    wanted = PolicySet((make.group(members=[{"name": "nothing"}]),))
+    occasion = Occasion(PlanId("plan-1"), NOON, "server", broken=(broken,))
+    plan = make_plan(wanted, observed, occasion)
+
+    assert [finding.severity for finding in plan.findings] == [
+        Severity.ERROR,
+        Severity.WARNING,
+        Severity.INFO,
+    ]
+    assert plan.findings[0] is broken
+
+
+@pytest.mark.parametrize("trouble", ["claimed twice", "hole"])
+def test_a_machine_that_we_left_saved_runs_on_whoever_claims_it(make: Make, trouble: str) -> None:
+    saved = make.vm(state="Saved")
+    dead = UnfinishedJob(JobId("job-1"), ERP, NOON, has_saved=True)
+    observed = make.replica(make.observed(saved, unfinished=(dead,)), saved, NOON)
+    groups = [make.group(), make.group("sales")]
+    if trouble == "hole":
+        groups = [make.group(members=[{"name": "crm"}])]
+    plan = make.plan(observed, *groups, has_hole=trouble == "hole")
+
+    (action,) = plan.actions
+    assert isinstance(action, RemoveLeftovers)
+    assert action.resumes
+
+
+def test_a_machine_that_we_left_saved_is_told_with_its_clean_up(make: Make) -> None:
+    saved = make.vm(state="Saved")
+    dead = UnfinishedJob(JobId("job-1"), ERP, NOON, has_saved=True)
+    plan = make.plan(make.replica(make.observed(saved, unfinished=(dead,)), saved, NOON))
+
+    assert codes(plan) == [("machine.left_saved", "erp")]
+
+
+def test_a_copy_of_a_machine_whose_host_is_silent_is_neither_captured_nor_cleaned(
+    make: Make,
+) -> None:
+    dead = UnfinishedJob(JobId("job-1"), ERP, NOON, has_saved=True)
+    copy = make.vm(state="Saved")
+    observed = make.observed(copy, silent=["hv2"], unfinished=(dead,))
+    plan = make.plan(make.replica(observed, make.vm(host="hv2"), NOON - DAY))
+
     assert plan.actions == ()
-    assert codes(plan) == [("blocked.disk_format", "erp")]
-    assert "SCSI 0:1 is a VHD file" in plan.findings[0].message
-    assert "Convert-VHD" in plan.findings[0].hint
+    assert codes(plan) == [("host.unreachable", "hv2"), ("waiting.owner", "erp")]
+
+
+def test_who_is_claimed_now_is_told_and_all_of_them_while_a_policy_is_broken(make: Make) -> None:
+    erp, crm = make.vm(), make.vm("crm")
+    observed = make.replica(make.replica(make.observed(erp, crm), erp), crm)
+    group = make.group(members=[{"name": "erp"}])
+
+    assert make.plan(observed, group).members == {"source-erp"}
+    assert make.plan(observed, group, has_hole=True).members == {"source-erp", "source-crm"}
+
+
+def test_a_machine_that_runs_on_first_is_planned_for_as_a_running_one(make: Make) -> None:
+    saved = make.vm(state="Saved")
+    dead = UnfinishedJob(JobId("job-1"), ERP, NOON, has_saved=True)
+    observed = make.replica(make.observed(saved, unfinished=(dead,)), saved, NOON - DAY)
+
+    clean, backup = make.plan(observed).actions
+    assert isinstance(clean, RemoveLeftovers)
+    assert isinstance(backup, ExpressFullBackup)
+    assert backup.consistency is Consistency.APPLICATION
 
 
 def test_what_a_dead_job_left_of_a_machine_with_a_fault_is_cleaned(make: Make) -> None:

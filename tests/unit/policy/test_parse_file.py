@@ -126,7 +126,10 @@ def test_the_port_follows_tls_unless_it_is_written() -> None:
         (
             '  - host: hv1\n    name: "fin-*"',
             "  - {}",
-            "5:5 members[0]: a selector needs at least one of: host, name, id",
+            (
+                "5:5 members[0]: a selector needs at least one of: host, cluster, name, id, "
+                "role, labels"
+            ),
         ),
         (
             "zone: Europe/Berlin",
@@ -162,7 +165,7 @@ def test_each_mistake_is_named_where_it_is(old: str, new: str, complaint: str) -
             "env:PASSWORD",
             "hunter2",
             (
-                "6:1 password: a password does not belong in a policy file; "
+                "6:1 password: a secret does not belong in a policy file; "
                 "expected a reference to one"
             ),
         ),
@@ -170,11 +173,6 @@ def test_each_mistake_is_named_where_it_is(old: str, new: str, complaint: str) -
             "password: env:PASSWORD\n",
             "",
             "1:1 : key 'password' is missing; authentication by negotiate needs it",
-        ),
-        (
-            "password:",
-            "authentication: certificate\npassword:",
-            "6:17 authentication: authentication by certificate needs TLS",
         ),
         (
             "password:",

@@ -1,5 +1,6 @@
 from collections.abc import Mapping
 
+from reconciler.model.names import HostName
 from reconciler.policy.complaints import Severity
 from reconciler.policy.parse import ParsedSet, parse_set
 
@@ -26,6 +27,18 @@ pool: main
 retention: 30d
 recovery_points: {times: ["08:00"]}
 zone: Europe/Berlin
+"""
+CLUSTER = b"""\
+schema: reconciler/v1
+kind: HyperVCluster
+name: production
+nodes: [hv1]
+"""
+SERVER = b"""\
+schema: reconciler/v1
+kind: FileServer
+name: fs1
+address: fs1.example.com
 """
 GOOD = {"finance.yaml": GROUP, "hosts.yaml": HOSTS, "storage.yaml": POOL}
 
@@ -153,6 +166,100 @@ def test_two_pools_in_one_folder_and_two_hosts_at_one_address_are_refused() -> N
         "x.yaml:4:32 two pools have a volume at '/backup/1/'",
         "x.yaml:9:10 there are two hosts at hv1.example.com:5985",
     ]
+
+
+def test_every_reference_that_leads_nowhere_is_named_with_the_nearest() -> None:
+    group = GROUP.replace(
+        b'members: [{host: hv1, name: "fin-*"}]',
+        b"members: [{cluster: prodution}]\nexclude: [{host: hv7, cluster: x, reason: r}]",
+    )
+    parsed = parse_set(changed(finance=group, cluster=CLUSTER.replace(b"hv1", b"hv1, hv9")))
+    assert [(line, c.hint) for line, c in zip(errors(parsed), parsed.errors, strict=True)] == [
+        ("cluster.yaml:4:14 there is no host 'hv9'", "did you mean 'hv1'?"),
+        ("finance.yaml:4:21 there is no cluster 'prodution'", "did you mean 'production'?"),
+        ("finance.yaml:5:18 there is no host 'hv7'", "did you mean 'hv1'?"),
+        ("finance.yaml:5:32 there is no cluster 'x'", "known clusters: production"),
+    ]
+
+
+def test_a_host_is_a_node_of_one_cluster() -> None:
+    second = CLUSTER.replace(b"production", b"test")
+    parsed = parse_set(changed(cluster=CLUSTER + b"---\n" + second))
+    assert errors(parsed) == ["cluster.yaml:9:9 the host 'hv1' is a node of two clusters"]
+    assert parsed.errors[0].hint == (
+        "the first is 'production' in cluster.yaml; change one of the two"
+    )
+
+
+def test_a_selector_that_no_machine_can_ever_match_is_refused() -> None:
+    host = HOSTS.replace(b"name: hv1", b"name: hv2").replace(b"hv1.ex", b"hv2.ex")
+    group = GROUP.replace(b"host: hv1,", b"host: hv2, cluster: production,")
+    parsed = parse_set(changed(cluster=CLUSTER, more=host, finance=group))
+    assert errors(parsed) == ["finance.yaml:4:18 'hv2' is no node of the cluster 'production'"]
+    assert parsed.errors[0].hint == "remove one of the two keys; its nodes: hv1"
+
+
+def test_a_host_and_the_cluster_that_it_is_a_node_of_fit_together() -> None:
+    group = GROUP.replace(b"host: hv1,", b"host: hv1, cluster: production,")
+    assert parse_set(changed(cluster=CLUSTER, finance=group)).complaints == ()
+
+
+def test_disk_paths_lead_to_one_file_server() -> None:
+    second = SERVER.replace(b"name: fs1", b"name: fs2").replace(b"fs1.ex", b"x.ex")
+    parsed = parse_set(changed(server=SERVER, x=second + b"unc_name: FS1.example.com\n"))
+    assert errors(parsed) == [
+        "x.yaml:5:11 there are two file servers that disk paths call 'FS1.example.com'"
+    ]
+
+
+def told(parsed: ParsedSet) -> dict[str, str]:
+    return {path: parsed.in_force_for(path) for path in parsed.broken}
+
+
+def test_a_broken_file_with_a_last_good_version_is_no_hole() -> None:
+    parsed = parse_set(changed(finance=b"a: ["), GOOD)
+    assert (parsed.broken, parsed.stand_ins, parsed.holes) == (
+        ("finance.yaml",),
+        ("finance.yaml",),
+        (),
+    )
+    assert told(parsed) == {"finance.yaml": "its last good version is in force"}
+
+
+def test_a_broken_file_without_one_is_a_hole_and_so_is_what_names_its_policies() -> None:
+    parsed = parse_set(changed(hosts=b"a: ["))
+    assert (parsed.broken, parsed.stand_ins) == (("hosts.yaml",), ())
+    assert parsed.holes == ("finance.yaml", "hosts.yaml")
+    assert told(parsed) == {
+        "hosts.yaml": "nothing stands in for it: machines that it may claim are held"
+    }
+
+
+def test_a_file_that_is_gone_but_still_needed_is_stood_in_for() -> None:
+    parsed = parse_set(changed(hosts=None), GOOD)
+    assert (parsed.stand_ins, parsed.holes) == (("finance.yaml", "hosts.yaml"), ())
+
+
+def test_a_newcomer_that_does_not_fit_leaves_the_last_good_set_as_it_was() -> None:
+    parsed = parse_set(changed(copy=GROUP.replace(b"30d", b"7d")), GOOD)
+    assert (parsed.broken, parsed.stand_ins, parsed.holes) == (("copy.yaml",), (), ())
+    assert told(parsed) == {
+        "copy.yaml": "it is not in force; the last good version of all files is"
+    }
+    assert names(parsed) == ["finance", "hv1", "main"]
+
+
+def test_a_last_good_version_that_todays_rules_refuse_leaves_a_hole() -> None:
+    older = GOOD | {"finance.yaml": GROUP + b"colour: red\n"}
+    parsed = parse_set(changed(finance=b"a: ["), older)
+    assert (parsed.holes, parsed.stand_ins, parsed.has_hole) == (("finance.yaml",), (), True)
+
+
+def test_a_set_without_clusters_has_no_cluster_for_a_host() -> None:
+    assert parse_set(GOOD).policies.cluster_of(HostName("hv1")) == ""
+    with_cluster = parse_set(changed(cluster=CLUSTER)).policies
+    assert with_cluster.cluster_of(HostName("hv1")) == "production"
+    assert with_cluster.cluster_of(HostName("hv2")) == ""
 
 
 def test_the_digest_ignores_comments_order_and_spelling() -> None:

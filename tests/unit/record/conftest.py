@@ -1,4 +1,6 @@
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -55,6 +57,24 @@ def database(tmp_path: Path, catalogue: Catalogue) -> Iterator[Database]:
 
 
 @pytest.fixture
+def locked(tmp_path: Path, catalogue: Catalogue) -> Callable[[], AbstractContextManager[None]]:
+    """While it lasts another program holds the file, and whoever would write cannot."""
+    del catalogue
+
+    @contextmanager
+    def lock() -> Iterator[None]:
+        other = sqlite3.connect(tmp_path / "catalogue.sqlite", isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        finally:
+            other.execute("ROLLBACK")
+            other.close()
+
+    return lock
+
+
+@pytest.fixture
 def source(catalogue: Catalogue) -> DataSource:
     key = NaturalKey(VmId("11111111-1111-1111-1111-111111111111"), Role.PRIMARY)
     return catalogue.ensure_source(key, "erp", HostName("hv1"), GroupName("finance"))
@@ -75,15 +95,21 @@ def running(catalogue: Catalogue, source: DataSource, now: datetime) -> Job:
 
 @pytest.fixture
 def make_point(source: DataSource, volume_id: VolumeId) -> Callable[..., RecoveryPoint]:
-    def make(name: str, minutes: int = 0, owner: DataSourceId | None = None) -> RecoveryPoint:
+    def make(
+        name: str,
+        minutes: int = 0,
+        owner: DataSourceId | None = None,
+        cause: CauseKind = CauseKind.SLOT,
+        job: str = "job-of-point",
+    ) -> RecoveryPoint:
         return RecoveryPoint(
             id=RecoveryPointId(name),
             source=owner or source.id,
             volume=volume_id,
             captured_at=NOON + timedelta(minutes=minutes, microseconds=1),
             consistency=Consistency.APPLICATION,
-            cause=Cause(CauseKind.SLOT, NOON),
-            job=JobId("job-of-point"),
+            cause=Cause(cause, NOON),
+            job=JobId(job),
             bytes_read=5 << 40,
             bytes_stored=7,
         )
@@ -93,9 +119,9 @@ def make_point(source: DataSource, volume_id: VolumeId) -> Callable[..., Recover
 
 @pytest.fixture
 def make_head(source: DataSource) -> Callable[..., Head]:
-    def make(point: str, reference: str | None = None) -> Head:
+    def make(point: str, reference: str | None = None, owner: DataSourceId | None = None) -> Head:
         made = None if reference is None else ReferencePointId(reference)
         ids = {DiskId("disk-1"): RctId(f"rct:{point}")} if reference else {}
-        return Head(source.id, RecoveryPointId(point), made, ids)
+        return Head(owner or source.id, RecoveryPointId(point), made, ids)
 
     return make

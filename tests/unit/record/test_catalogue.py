@@ -4,17 +4,20 @@ import sqlite3
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, text
 
 from reconciler.errors import CatalogueError, SchemaTooNewError
-from reconciler.model.names import PoolName
-from reconciler.model.protection import ReplicaState
+from reconciler.model.names import PlanId, PoolName
+from reconciler.model.protection import DataSource, ReplicaState
 from reconciler.record import schema, tables
 from reconciler.record.catalogue import Catalogue
 from reconciler.record.database import Database
+from reconciler.record.work import Job, JobOrder, JobOutcome
 
 COMMITTER = """
 import sys
@@ -133,22 +136,22 @@ def test_an_older_catalogue_is_brought_up_step_by_step(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Catalogue.open(path).close()
-    monkeypatch.setattr(tables, "SCHEMA_VERSION", 3)
+    monkeypatch.setattr(tables, "SCHEMA_VERSION", 4)
     steps: list[int] = []
     database = Database(path)
 
-    schema.prepare(database, {1: lambda _: steps.append(1), 2: lambda _: steps.append(2)})
+    schema.prepare(database, {2: lambda _: steps.append(2), 3: lambda _: steps.append(3)})
     schema.prepare(database, {})
 
     database.close()
-    assert steps == [1, 2]
+    assert steps == [2, 3]
 
 
 def test_a_step_that_fails_leaves_the_old_catalogue(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Catalogue.open(path).close()
-    monkeypatch.setattr(tables, "SCHEMA_VERSION", 2)
+    monkeypatch.setattr(tables, "SCHEMA_VERSION", 3)
 
     def fail(connection: Connection) -> None:
         connection.execute(text("create table half_done (id integer)"))
@@ -156,8 +159,8 @@ def test_a_step_that_fails_leaves_the_old_catalogue(
 
     database = Database(path)
     with pytest.raises(CatalogueError, match="syntax"):
-        schema.prepare(database, {1: fail})
-    with pytest.raises(CatalogueError, match="no way leads from schema 1 to 2"):
+        schema.prepare(database, {2: fail})
+    with pytest.raises(CatalogueError, match="no way leads from schema 2 to 3"):
         schema.prepare(database, {})
     database.close()
     monkeypatch.undo()
@@ -233,3 +236,40 @@ def test_a_process_killed_in_the_middle_of_commits_leaves_whole_points(
         assert [r.id for r in references if r.is_current] == [f"r{len(points) - 1}"]
         assert len(references) == len(points)
         assert catalogue.ensure_volume(PoolName("p"), "v", "/elsewhere").path == "/elsewhere"
+
+
+def test_what_ended_long_ago_is_forgotten_and_what_is_open_is_not(
+    catalogue: Catalogue, source: DataSource, running: Job, now: datetime
+) -> None:
+    later = now + timedelta(days=1)
+    ended = catalogue.requests.open("backup", source.id, {}, now)
+    catalogue.requests.finish(ended.id, {}, now, is_done=True)
+    is_open = catalogue.requests.open("backup", source.id, {}, now)
+    failure = JobOutcome(is_success=False, code="host")
+    catalogue.jobs.finish(running.id, running.epoch, failure, now)
+    live = catalogue.jobs.create(JobOrder("backup", source.id, None, PlanId("p")), now)
+    catalogue.sync_alerts([Silent("hv1"), Silent("hv2")], frozenset(), now)
+    catalogue.sync_alerts([Silent("hv2")], frozenset(), now)
+
+    catalogue.forget_old(now)
+    assert len(catalogue.jobs.history()) == 2
+    assert len(catalogue.requests.history()) == 2
+    assert len(catalogue.resolved_alerts()) == 1
+    assert set(catalogue.jobs.failures()) == {source.id}
+
+    catalogue.forget_old(later)
+    assert catalogue.jobs.history() == (live,)
+    assert catalogue.requests.history() == (is_open,)
+    assert catalogue.resolved_alerts() == ()
+    assert [alert.subject for alert in catalogue.alerts()] == ["hv2"]
+    assert catalogue.jobs.failures() == {}
+
+
+@dataclass(frozen=True)
+class Silent:
+    subject: str
+    kind: str = "host.silent"
+    severity: str = "warning"
+    message: str = "no answer"
+    hint: str = "start it"
+    host: str | None = None

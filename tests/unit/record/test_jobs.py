@@ -17,7 +17,10 @@ from reconciler.model.names import (
 )
 from reconciler.model.protection import DataSource
 from reconciler.record.catalogue import Catalogue
-from reconciler.record.jobs import LEASE_S
+from reconciler.record.database import Database
+from reconciler.record.jobs import LEASE_S, Jobs
+from reconciler.record.owner import Life
+from reconciler.record.silence import Silence
 from reconciler.record.work import Intent, Job, JobOrder, JobOutcome, JobState, Progress
 
 SECOND = timedelta(seconds=1)
@@ -41,12 +44,19 @@ def intent(job: JobId) -> Intent:
     )
 
 
-def alive(_owner: str) -> bool:
-    return True
+def elsewhere(_owner: str) -> Life:
+    return Life.UNKNOWN
 
 
-def dead(_owner: str) -> bool:
-    return False
+def alive(_owner: str) -> Life:
+    return Life.ALIVE
+
+
+def dead(_owner: str) -> Life:
+    return Life.DEAD
+
+
+FAILED = JobOutcome(is_success=False, code="host", message="no answer", retry="later")
 
 
 def test_a_job_lives_from_order_to_outcome(
@@ -136,9 +146,9 @@ def test_of_many_orders_for_one_source_at_once_one_wins(
 def test_a_silent_holder_is_interrupted_after_its_lease(
     catalogue: Catalogue, running: Job, now: datetime
 ) -> None:
-    assert catalogue.jobs.interrupted(now + 90 * SECOND, alive) == ()
-    assert catalogue.jobs.interrupted(now + 91 * SECOND, alive) == (running,)
-    assert catalogue.jobs.interrupted(now + 6 * SECOND, alive, lease_s=5) == (running,)
+    assert catalogue.jobs.interrupted(now + 90 * SECOND, elsewhere) == ()
+    assert catalogue.jobs.interrupted(now + 91 * SECOND, elsewhere) == (running,)
+    assert catalogue.jobs.interrupted(now + 6 * SECOND, elsewhere, lease_s=5) == (running,)
 
 
 def test_a_dead_holder_is_interrupted_at_once_and_a_waiting_job_is_not(
@@ -147,6 +157,51 @@ def test_a_dead_holder_is_interrupted_at_once_and_a_waiting_job_is_not(
     catalogue.jobs.create(order(None), now)
 
     assert catalogue.jobs.interrupted(now, dead) == (running,)
+
+
+def test_a_clock_that_jumps_does_not_take_jobs_from_holders_that_live(
+    database: Database, running: Job, now: datetime
+) -> None:
+    seconds = 0.0
+    jobs = Jobs(database, Silence(lambda: seconds))
+    assert jobs.interrupted(now, alive) == ()
+
+    jumped = now + 3600 * SECOND
+    seconds = LEASE_S - 1.0
+    assert jobs.interrupted(jumped, elsewhere) == (running,)
+    assert jobs.interrupted(jumped, alive) == ()
+
+    # the process lives, but nobody in it works on the job any more
+    seconds = LEASE_S + 1.0
+    assert jobs.interrupted(jumped, alive) == (running,)
+    assert jobs.beat(running.id, running.epoch, now + SECOND)
+    assert jobs.interrupted(jumped, alive) == ()
+
+
+def test_a_job_that_is_left_to_its_heir_is_live_and_can_be_taken_over_at_once(
+    catalogue: Catalogue, source: DataSource, running: Job, now: datetime
+) -> None:
+    assert catalogue.jobs.leave(running.id, running.epoch, FAILED, now)
+
+    assert not catalogue.jobs.beat(running.id, running.epoch, now + SECOND)  # one under way
+    (left,) = catalogue.jobs.interrupted(now, dead)
+    assert catalogue.jobs.interrupted(now, elsewhere) == catalogue.jobs.live() == (left,)
+    assert (left.state, left.owner, left.beat_at) == (JobState.RUNNING, None, None)
+    assert catalogue.jobs.failures()[source.id].code == "host"
+    heir = catalogue.jobs.take_over(left, "heir", now)
+    assert heir is not None
+    assert catalogue.jobs.finish(heir.id, heir.epoch, JobOutcome(is_success=True), now)
+    assert catalogue.jobs.failures() == {}
+
+
+def test_a_job_of_another_can_not_be_left(
+    catalogue: Catalogue, running: Job, now: datetime
+) -> None:
+    heir = catalogue.jobs.take_over(running, "heir", now)
+
+    assert not catalogue.jobs.leave(running.id, running.epoch, FAILED, now)
+    assert catalogue.jobs.get(running.id) == heir
+    assert catalogue.jobs.failures() == {}
 
 
 def test_a_holder_that_was_replaced_can_write_nothing(
@@ -238,8 +293,8 @@ def test_a_job_that_nobody_claimed_for_a_lease_is_interrupted_and_can_be_taken_o
     made = catalogue.jobs.create(order(source.id), now)
     later = now + timedelta(seconds=LEASE_S + 1)
 
-    assert catalogue.jobs.interrupted(now, alive) == ()
-    (seen,) = catalogue.jobs.interrupted(later, alive)
+    assert catalogue.jobs.interrupted(now, elsewhere) == ()
+    (seen,) = catalogue.jobs.interrupted(later, elsewhere)
     heir = catalogue.jobs.take_over(seen, "heir", later)
 
     assert seen.id == made.id

@@ -3,6 +3,7 @@ from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import update
+from structlog.testing import capture_logs
 
 from reconciler.errors import CatalogueError
 from reconciler.model.names import PlanId
@@ -31,20 +32,6 @@ def test_passes_come_newest_first_and_the_oldest_are_forgotten(
     assert catalogue.passes(limit=1) == (records[4],)
 
 
-def test_an_alert_is_open_once_until_it_is_resolved(catalogue: Catalogue, now: datetime) -> None:
-    assert catalogue.open_alert("host_silent", "hv1", "no answer", now)
-    assert not catalogue.open_alert("host_silent", "hv1", "still no answer", now + SECOND)
-    assert catalogue.open_alert("host_silent", "hv2", "no answer", now + SECOND)
-
-    first, second = catalogue.alerts()
-    assert (first.subject, first.message, first.opened_at) == ("hv1", "still no answer", now)
-    assert second.subject == "hv2"
-    assert catalogue.resolve_alert("host_silent", "hv1", now)
-    assert not catalogue.resolve_alert("host_silent", "hv1", now)
-    assert catalogue.alerts() == (second,)
-    assert catalogue.open_alert("host_silent", "hv1", "again", now)
-
-
 def test_the_last_good_bytes_of_a_policy_file_are_kept(catalogue: Catalogue, now: datetime) -> None:
     content = b"kind: \xff\x00"
     catalogue.keep_policy_file("finance.yaml", b"older", now)
@@ -64,12 +51,20 @@ def test_a_policy_file_out_of_all_proportion_is_not_kept(
         catalogue.keep_policy_file("huge.yaml", bytes(journal.MOST_POLICY_BYTES + 1), now)
 
 
-def test_damaged_policy_bytes_are_never_given_out(
+def test_damaged_policy_bytes_count_as_none_until_a_good_file_replaces_them(
     catalogue: Catalogue, now: datetime, database: Database
 ) -> None:
+    other = catalogue.keep_policy_file("hosts.yaml", b"hosts", now)
     catalogue.keep_policy_file("finance.yaml", b"good", now)
     with database.writing() as connection:
-        connection.execute(update(policy_file).values(content=b"evil"))
+        its_row = policy_file.c.path == "finance.yaml"
+        connection.execute(update(policy_file).where(its_row).values(content=b"evil"))
 
-    with pytest.raises(CatalogueError, match="damaged"):
-        catalogue.policy_file("finance.yaml")
+    with capture_logs() as told:
+        assert catalogue.policy_files() == (other,)
+        assert catalogue.policy_file("finance.yaml") is None
+    (line,) = told
+    assert (line["log_level"], line["file"]) == ("error", "finance.yaml")
+
+    kept = catalogue.keep_policy_file("finance.yaml", b"good", now)
+    assert catalogue.policy_files() == (kept, other)

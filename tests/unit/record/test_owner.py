@@ -1,11 +1,15 @@
+import os
+import signal
 import socket
 import subprocess
 import sys
+from subprocess import PIPE
 
 import pytest
 
-from reconciler.record.owner import is_alive, this_owner
+from reconciler.record.owner import Life, is_alive, life_of, this_owner
 
+WAIT = "from reconciler.record.owner import this_owner; print(this_owner(), flush=True); input()"
 ASK = "from reconciler.record.owner import this_owner; print(this_owner())"
 
 
@@ -31,6 +35,26 @@ def test_a_process_that_got_the_id_of_a_dead_one_is_another() -> None:
 
 def test_of_another_machine_nothing_is_known_so_the_lease_decides() -> None:
     assert is_alive("elsewhere:1:a")
+    assert life_of("elsewhere:1:a") is Life.UNKNOWN
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+def test_a_process_that_is_stopped_is_not_known_to_live() -> None:
+    assert life_of(this_owner()) is Life.ALIVE
+    with subprocess.Popen([sys.executable, "-c", WAIT], stdin=PIPE, stdout=PIPE) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        owner = child.stdout.readline().decode().strip()
+        assert life_of(owner) is Life.ALIVE
+        child.send_signal(signal.SIGSTOP)
+        os.waitpid(child.pid, os.WUNTRACED)
+
+        assert life_of(owner) is Life.UNKNOWN
+
+        child.send_signal(signal.SIGCONT)
+        child.stdin.close()
+        child.wait()
+    assert life_of(owner) is Life.DEAD
 
 
 @pytest.mark.parametrize("text", ["", "::", "host", "host:one:a", ":1:a", "a:b:c:d", "h:-1:a"])

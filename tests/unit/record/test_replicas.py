@@ -1,10 +1,10 @@
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import pytest
 
-from reconciler.errors import CatalogueError, CatalogueLockedError, ItemNotFoundError
+from reconciler.errors import CatalogueError, CatalogueLockedError
 from reconciler.model.machine import NaturalKey, Role
 from reconciler.model.names import (
     GroupName,
@@ -15,7 +15,14 @@ from reconciler.model.names import (
     VmId,
     VolumeId,
 )
-from reconciler.model.protection import DataSource, Head, RecoveryPoint, Replica, ReplicaState
+from reconciler.model.protection import (
+    CauseKind,
+    DataSource,
+    Head,
+    RecoveryPoint,
+    Replica,
+    ReplicaState,
+)
 from reconciler.record.catalogue import Catalogue
 from reconciler.record.work import Job, JobOutcome
 
@@ -146,57 +153,6 @@ def test_a_replica_stays_on_its_volume(
     catalogue.place(point.source, point.volume)
 
 
-def test_points_come_in_the_order_of_their_capture(
-    catalogue: Catalogue, running: Job, make_point: MakePoint, make_head: MakeHead
-) -> None:
-    for name, minutes in [("p1", 30), ("p2", 10), ("p3", 20)]:
-        catalogue.commit_point(make_point(name, minutes), make_head(name), running)
-
-    source = make_point("p1").source
-    assert [p.id for p in catalogue.recovery_points(source)] == ["p2", "p3", "p1"]
-    latest = catalogue.replicas()[source].latest_captured_at
-    assert latest == make_point("p3", 20).captured_at  # the head's, though p1 says it is newer
-
-
-def test_dropping_points_spares_the_head_and_is_all_or_nothing(
-    catalogue: Catalogue, running: Job, make_point: MakePoint, make_head: MakeHead
-) -> None:
-    for name, minutes in [("p1", 0), ("p2", 1), ("p3", 2)]:
-        catalogue.commit_point(make_point(name, minutes), make_head(name), running)
-    source = make_point("p1").source
-
-    with pytest.raises(CatalogueError, match="p3 is the head"):
-        catalogue.drop_points([RecoveryPointId("p1"), RecoveryPointId("p3")])
-    assert len(catalogue.recovery_points(source)) == 3
-    catalogue.drop_points([RecoveryPointId("p1"), RecoveryPointId("unheard-of")])
-    assert [p.id for p in catalogue.recovery_points(source)] == ["p2", "p3"]
-
-
-def test_an_unknown_recovery_point_is_named(catalogue: Catalogue) -> None:
-    with pytest.raises(ItemNotFoundError, match="no recovery point p9"):
-        catalogue.recovery_point(RecoveryPointId("p9"))
-
-
-def test_a_replica_is_inconsistent_until_its_next_point(
-    catalogue: Catalogue, running: Job, make_point: MakePoint, make_head: MakeHead, now: datetime
-) -> None:
-    point = make_point("p1", 0)
-    assert not catalogue.mark_inconsistent(point.source, "no replica yet", now)
-    catalogue.commit_point(point, make_head("p1"), running)
-
-    assert catalogue.mark_inconsistent(point.source, "a block is damaged", now)
-    assert not catalogue.mark_inconsistent(point.source, "again", now + timedelta(minutes=1))
-    assert catalogue.replicas()[point.source].state is ReplicaState.INCONSISTENT
-    (span,) = catalogue.inconsistent_spans()[point.source]
-    assert (span.began_at, span.ended_at, span.reason) == (now, None, "a block is damaged")
-
-    repaired = make_point("p2", 5)
-    catalogue.commit_point(repaired, make_head("p2"), running)
-    assert catalogue.replicas()[point.source].state is ReplicaState.CONSISTENT
-    (span,) = catalogue.inconsistent_spans()[point.source]
-    assert span.ended_at == repaired.captured_at
-
-
 def test_what_a_failed_job_left_is_remembered_until_it_is_removed(
     catalogue: Catalogue, source: DataSource
 ) -> None:
@@ -231,3 +187,71 @@ def test_a_catalogue_is_rebuilt_from_points_without_jobs(
     replica = catalogue.replicas()[source.id]
     assert replica.head == make_head("p2")
     assert (replica.state, replica.volume) == (ReplicaState.CONSISTENT, volume_id)
+
+
+@pytest.mark.parametrize(
+    ("cause", "checks"),
+    [
+        (CauseKind.REPLICA_CREATION, True),
+        (CauseKind.CONSISTENCY_CHECK, True),
+        (CauseKind.SLOT, False),
+        (CauseKind.REQUEST, False),
+    ],
+)
+@pytest.mark.parametrize("is_adopted", [False, True])
+def test_a_point_for_which_all_was_compared_says_when(
+    catalogue: Catalogue,
+    running: Job,
+    make_point: MakePoint,
+    make_head: MakeHead,
+    cause: CauseKind,
+    checks: bool,  # noqa: FBT001
+    is_adopted: bool,  # noqa: FBT001
+) -> None:
+    point = make_point("p1", 5, cause=cause)
+    if is_adopted:
+        catalogue.adopt_point(point, make_head("p1"))
+    else:
+        catalogue.commit_point(point, make_head("p1"), running)
+
+    expected = point.captured_at if checks else None
+    assert catalogue.replicas()[point.source].checked_at == expected
+    catalogue.commit_point(make_point("p2", 10), make_head("p2"), running)
+    assert catalogue.replicas()[point.source].checked_at == expected
+
+
+def test_a_deleted_replica_is_missing_and_can_be_made_anew_elsewhere(
+    catalogue: Catalogue, running: Job, make_point: MakePoint, make_head: MakeHead, now: datetime
+) -> None:
+    first = make_point("p1", 0, cause=CauseKind.REPLICA_CREATION)
+    catalogue.commit_point(first, make_head("p1", "ref-1"), running)
+    catalogue.commit_point(make_point("p2", 5), make_head("p2", "ref-2"), running)
+    catalogue.take_note({first.source: "a node was lost"}, {}, now)
+    catalogue.delete_replica(first.source)
+    catalogue.delete_replica(first.source)
+
+    missing = Replica(first.source, ReplicaState.MISSING, None, None, None)
+    assert catalogue.replicas() == {first.source: missing}
+    assert catalogue.all_recovery_points() == {}
+    assert catalogue.inconsistent_spans() == {}
+    assert [p.id for p in catalogue.superseded_reference_points()] == ["ref-1", "ref-2"]
+    assert set(catalogue.volumes_to_sweep()) == {first.volume}
+
+    other = catalogue.ensure_volume(PoolName("main"), "v2", "/backup/v2").id
+    catalogue.place(first.source, other)
+    catalogue.commit_point(replace(make_point("p3", 9), volume=other), make_head("p3"), running)
+    assert catalogue.replicas()[first.source].state is ReplicaState.CONSISTENT
+
+
+def test_deleting_a_replica_leaves_those_of_others_alone(
+    catalogue: Catalogue, running: Job, make_point: MakePoint, make_head: MakeHead
+) -> None:
+    key = NaturalKey(VmId("22222222-2222-2222-2222-222222222222"), Role.PRIMARY)
+    other = catalogue.ensure_source(key, "crm", HostName("hv1"), GroupName("finance")).id
+    catalogue.commit_point(make_point("p1"), make_head("p1", "ref-1"), running)
+    catalogue.adopt_point(make_point("q1", owner=other), make_head("q1", "ref-2", other))
+    catalogue.delete_replica(make_point("p1").source)
+
+    assert [p.id for p in catalogue.recovery_points(other)] == ["q1"]
+    assert catalogue.replicas()[other].state is ReplicaState.CONSISTENT
+    assert [p.id for p in catalogue.reference_points() if p.is_current] == ["ref-2"]

@@ -1,3 +1,6 @@
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
 import pytest
 
 from reconciler.errors import CatalogueError, ItemNotFoundError
@@ -119,3 +122,22 @@ def test_adopted_disks_keep_the_ids_they_had(catalogue: Catalogue, source: DataS
 
     assert catalogue.disks(source.id) == (known,)
     assert catalogue.ensure_disks(source.id, [SeenDisk("a", slot(3))]) == {slot(3): "old"}
+
+
+def test_names_and_hosts_follow_what_is_seen(catalogue: Catalogue) -> None:
+    erp = catalogue.ensure_source(key("1"), "erp", HV1, FINANCE)
+    crm = catalogue.ensure_source(key("2"), "crm", HV1, FINANCE)
+    catalogue.see({key("1"): ("erp-new", HV2), key("9"): ("unheard of", HV1)})
+
+    moved = DataSource(erp.id, erp.key, "erp-new", HV2, FINANCE)
+    assert set(catalogue.sources()) == {moved, crm}
+
+
+def test_nothing_is_written_when_all_is_seen_where_it_was(
+    catalogue: Catalogue, locked: Callable[[], AbstractContextManager[None]]
+) -> None:
+    catalogue.ensure_source(key("1"), "erp", HV1, FINANCE)
+
+    with locked():
+        catalogue.see({key("1"): ("erp", HV1), key("9"): ("unheard of", HV1)})
+        catalogue.see({})

@@ -29,6 +29,19 @@ def test_another_repository_on_a_volume_is_refused(
     assert catalogue.volumes()[0].repository_id == "repo-1"
 
 
+def test_a_volume_that_was_renamed_does_not_become_a_second_one_of_its_repository(
+    catalogue: Catalogue, volume_id: VolumeId
+) -> None:
+    catalogue.set_repository_id(volume_id, "repo-1")
+    renamed = catalogue.ensure_volume(PoolName("primary"), "v1", "/backup/v1")
+
+    with pytest.raises(CatalogueError, match="v1 of pool primary, is that of volume v1 of pool m"):
+        catalogue.set_repository_id(renamed.id, "repo-1")
+
+    assert {v.repository_id for v in catalogue.volumes()} == {"repo-1", None}
+    assert catalogue.set_repository_id(volume_id, "repo-1").id == volume_id
+
+
 def test_writer_numbers_never_go_back(catalogue: Catalogue, volume_id: VolumeId) -> None:
     assert catalogue.grant_writer(volume_id, 3).writer_number == 3
     assert catalogue.grant_writer(volume_id, 3).writer_number == 3

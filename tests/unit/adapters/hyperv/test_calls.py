@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from reconciler import agent_contract as contract
+from reconciler.adapters.hyperv import decode_host
 from reconciler.adapters.hyperv.calls import CALL_DEADLINE_S, AgentCalls
 from reconciler.adapters.hyperv.session import AgentFailure
 from reconciler.agent_contract import AgentFunction, OperationState
@@ -31,6 +32,7 @@ HOST: dict[str, object] = {
     "AgentVersion": "1.0.0",
     "ContractVersion": 1,
     "LastBootUpTime": "2026-11-24T12:00:00Z",
+    "ClusterName": "",
 }
 
 
@@ -118,7 +120,7 @@ def test_an_answer_is_checked_before_it_is_given_on() -> None:
 
     decoder, answer = calls(scripted).one(contract.GET_HOST)
     assert answer == HOST
-    assert decoder.facts(answer).name == "hv1"
+    assert decode_host.facts(decoder, answer).name == "hv1"
     with pytest.raises(HostRefusedError, match="OSBuild is no int"):
         calls(scripted).one(contract.GET_HOST)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from reconciler import agent_contract as contract
-from reconciler.adapters.hyperv import client
+from reconciler.adapters.hyperv import client, looks
 from reconciler.adapters.hyperv.calls import AgentCalls
 from reconciler.adapters.hyperv.client import HyperVHost
 from reconciler.adapters.hyperv.session import AgentFailure
@@ -15,7 +15,9 @@ from reconciler.errors import (
     CheckpointFailedError,
     DiskNotSupportedError,
     HostRefusedError,
+    ItemNotFoundError,
     MachineBusyError,
+    StateChangeFailedError,
     TrackingLostError,
 )
 from reconciler.model.names import CheckpointId, HostName, ReferencePointId, RequestId, VmId
@@ -74,6 +76,25 @@ def host(version: int = contract.CONTRACT_VERSION) -> Answer:
         "AgentVersion": "1.0.0",
         "ContractVersion": version,
         "LastBootUpTime": "2026-11-24T12:00:00Z",
+        "ClusterName": "",
+    }
+
+
+def cluster() -> Answer:
+    return {
+        "Name": "cl1",
+        "Nodes": [{"Name": "HV1", "State": "Up"}],
+        "Groups": [{"VMId": VM, "OwnerNode": "HV1", "State": "Online"}],
+    }
+
+
+def event(record_id: int) -> Answer:
+    return {
+        "RecordId": record_id,
+        "ProviderName": "EventLog",
+        "Id": 6008,
+        "TimeCreated": "2026-11-24T12:00:00Z",
+        "Node": "HV1",
     }
 
 
@@ -86,8 +107,16 @@ def machine(name: str, kind: str = "RealizedVirtualMachine") -> Answer:
         "Version": "9.0",
         "VirtualMachineType": kind,
         "OperationalStatus": None,
+        "IsClustered": False,
+        "Notes": "",
+        "SnapshotCount": 0,
         "ReplicationMode": "None",
+        "ReplicationState": "Disabled",
+        "ReplicationHealth": "NotApplicable",
+        "LastReplicationTime": None,
+        "LastAppliedLogTime": None,
         "GuestOSName": "",
+        "Jobs": None,
         "HardDrives": None,
         "IntegrationServices": None,
     }
@@ -129,6 +158,8 @@ def agent() -> Agent:
             playing.give(function, made)
     playing.give(contract.GET_HOST, host())
     playing.give(contract.GET_MACHINE, machine("erp"))
+    playing.give(contract.GET_VOLUME)
+    playing.give(contract.GET_EVENT)
     playing.give(contract.GET_CHECKPOINT, checkpoint(OTHER), checkpoint())
     playing.give(contract.GET_REFERENCE_POINT, reference_point("other"), reference_point())
     return playing
@@ -149,6 +180,82 @@ def test_one_look_has_the_host_its_machines_and_what_lies_about(session: HostSes
     assert [m.name for m in report.machines] == ["erp"]
     assert [c.id for c in report.checkpoints] == [OTHER, CHECKPOINT]
     assert [r.id for r in report.reference_points] == ["other", REFERENCE]
+    assert (report.cluster, report.volumes, report.events) == (None, (), ())
+
+
+def test_a_look_asks_each_thing_once_and_a_cluster_only_of_a_node(
+    agent: Agent, session: HostSession
+) -> None:
+    session.report()
+    alone = [name for name, _ in agent.asked]
+    agent.asked.clear()
+    agent.give(contract.GET_HOST, host() | {"ClusterName": "cl1"})
+    agent.give(contract.GET_CLUSTER, cluster())
+    report = session.report()
+    of_a_node = [name for name, _ in agent.asked]
+
+    assert len(alone) == len(set(alone)) == 6
+    assert sorted(of_a_node) == sorted([*alone, "Get-ReconcilerCluster"])
+    assert report.cluster is not None
+    assert report.cluster.owners == {VM: "hv1"}
+
+
+def test_a_node_may_leave_its_cluster_between_two_questions(
+    agent: Agent, session: HostSession
+) -> None:
+    agent.give(contract.GET_HOST, host() | {"ClusterName": "cl1"})
+    agent.give(contract.GET_CLUSTER)
+    assert session.report().cluster is None
+
+
+def test_a_node_of_two_clusters_is_refused(agent: Agent, session: HostSession) -> None:
+    agent.give(contract.GET_HOST, host() | {"ClusterName": "cl1"})
+    agent.give(contract.GET_CLUSTER, cluster(), cluster())
+    with pytest.raises(HostRefusedError, match="2 clusters of one node"):
+        session.report()
+
+
+def test_events_are_asked_for_until_there_are_no_more(
+    agent: Agent, session: HostSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(looks, "EVENTS_AT_ONCE", 2)
+
+    def play(arguments: Mapping[str, object]) -> Sequence[Answer]:
+        after = arguments["AfterRecordId"]
+        assert isinstance(after, int)
+        return [event(record) for record in (11, 12, 20) if record > after][:2]
+
+    agent.plays[contract.GET_EVENT.name] = play
+    report = session.report(after_event=10)
+
+    assert [e.record_id for e in report.events] == [11, 12, 20]
+    looked = [a for name, a in agent.asked if name == contract.GET_EVENT.name]
+    assert [a["AfterRecordId"] for a in looked] == [10, 12]
+
+
+@pytest.mark.parametrize("records", [[10], [11, 11], [12, 11], [-1]])
+def test_events_that_do_not_go_on_are_refused(
+    agent: Agent, session: HostSession, records: list[int]
+) -> None:
+    agent.give(contract.GET_EVENT, *map(event, records))
+    with pytest.raises(HostRefusedError, match=r"record -?\d+ after record 1\d$"):
+        session.report(after_event=10)
+
+
+def test_a_host_cannot_go_on_with_events_for_ever(
+    agent: Agent, session: HostSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(looks, "EVENTS_AT_ONCE", 1)
+    monkeypatch.setattr(looks, "MAX_EVENTS", 3)
+
+    def play(arguments: Mapping[str, object]) -> Sequence[Answer]:
+        after = arguments["AfterRecordId"]
+        assert isinstance(after, int)
+        return [event(after + 1)]
+
+    agent.plays[contract.GET_EVENT.name] = play
+    with pytest.raises(HostRefusedError, match="more than 3 events"):
+        session.report()
 
 
 @pytest.mark.parametrize("version", [0, contract.CONTRACT_VERSION + 1])
@@ -214,6 +321,21 @@ def test_a_checkpoint_is_asked_for_by_name_level_and_request(
             },
         )
     ]
+
+
+@pytest.mark.parametrize(
+    ("state", "has_warnings"), [("Completed", False), ("CompletedWithWarnings", True)]
+)
+def test_a_checkpoint_that_ended_with_warnings_says_so(
+    agent: Agent,
+    session: HostSession,
+    state: str,
+    has_warnings: bool,  # noqa: FBT001
+) -> None:
+    agent.give(contract.GET_OPERATION, operation(state, CheckpointId=CHECKPOINT))
+    found = session.take_checkpoint(VM, Consistency.APPLICATION, "reconciler server job", REQUEST)
+
+    assert found.has_warnings is has_warnings
 
 
 @pytest.mark.parametrize("made", [None, OTHER.replace("2", "3")])
@@ -291,6 +413,57 @@ def test_an_earlier_conversion_that_the_host_forgot_made_nothing_we_know(
 def test_what_an_earlier_conversion_made_may_be_gone(agent: Agent, session: HostSession) -> None:
     agent.give(contract.GET_REFERENCE_POINT)
     assert session.converted(VM, REQUEST) is None
+
+
+@pytest.mark.parametrize("state", ["Completed", "Exception"])
+def test_the_end_of_an_operation_is_waited_for_whatever_it_is(
+    agent: Agent, session: HostSession, state: str
+) -> None:
+    answers = iter(("Running", state))
+    agent.plays[contract.GET_OPERATION.name] = lambda _: [operation(next(answers))]
+
+    assert session.await_operation(REQUEST)
+    assert next(answers, None) is None
+    assert agent.started == []
+
+
+def test_an_operation_that_the_host_does_not_know_is_not_waited_for(
+    agent: Agent, session: HostSession
+) -> None:
+    agent.fail(contract.GET_OPERATION, "OperationNotFound")
+    assert not session.await_operation(REQUEST)
+
+
+def save(session: HostSession) -> None:
+    session.save_machine(VM, REQUEST)
+
+
+def resume(session: HostSession) -> None:
+    session.resume_machine(VM, REQUEST)
+
+
+@pytest.mark.parametrize(("change", "state"), [(save, "Saved"), (resume, "Running")])
+def test_a_change_of_state_names_its_target(
+    agent: Agent, session: HostSession, change: Callable[[HostSession], None], state: str
+) -> None:
+    change(session)
+    wanted = {"RequestId": REQUEST, "VMId": VM, "TargetState": state}
+    assert agent.started == [("Start-ReconcilerStateChange", wanted)]
+
+
+@pytest.mark.parametrize("change", [save, resume])
+def test_a_state_that_cannot_be_reached_is_no_failed_checkpoint(
+    agent: Agent, session: HostSession, change: Callable[[HostSession], None]
+) -> None:
+    agent.give(contract.GET_OPERATION, operation("Exception"))
+    with pytest.raises(StateChangeFailedError, match="StateChange on hv1 ended as Exception"):
+        change(session)
+    agent.fail(contract.START_STATE_CHANGE, "MachineBusy")
+    with pytest.raises(MachineBusyError):
+        change(session)
+    agent.fail(contract.START_STATE_CHANGE, "VMNotFound")
+    with pytest.raises(ItemNotFoundError):
+        change(session)
 
 
 def remove_checkpoint(session: HostSession) -> None:

@@ -7,20 +7,24 @@ from typing import Any
 import pytest
 
 from reconciler import agent_contract as contract
-from reconciler.adapters.hyperv import decode
+from reconciler.adapters.hyperv import decode, decode_host, decode_machine
 from reconciler.adapters.hyperv.decode import MAX_ITEMS, MAX_TEXT, Decoder
 from reconciler.agent_contract import AgentFunction, Field, Kind
 from reconciler.errors import HostRefusedError
 from reconciler.model.machine import (
     Checkpoint,
+    ClusterFacts,
     ControllerSlot,
     DiskFormat,
     DiskGeometry,
+    HostEvent,
     HostFacts,
+    HostVolume,
     IntegrationService,
     NaturalKey,
     PassThroughDisk,
     ReferencePoint,
+    Replication,
     Role,
     TrackedDisk,
     VirtualDisk,
@@ -30,6 +34,7 @@ from reconciler.model.names import CheckpointId, HostName, RctId, ReferencePoint
 
 Change = Callable[..., dict[str, object]]
 HV1 = HostName("hv1")
+NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 VM = "c0ffee00-0000-4000-8000-000000000001"
 DISK = "d15c0000-0000-4000-8000-000000000001"
 DRIVE: dict[str, object] = {
@@ -55,8 +60,16 @@ MACHINE: dict[str, object] = {
     "Version": "9.0",
     "VirtualMachineType": "RealizedVirtualMachine",
     "OperationalStatus": ["Ok", "Backing up"],
+    "IsClustered": False,
+    "Notes": "",
+    "SnapshotCount": 0,
     "ReplicationMode": "None",
+    "ReplicationState": "Disabled",
+    "ReplicationHealth": "NotApplicable",
+    "LastReplicationTime": None,
+    "LastAppliedLogTime": None,
     "GuestOSName": "Windows Server 2022",
+    "Jobs": [],
     "HardDrives": [DRIVE],
     "IntegrationServices": [
         {"ComponentId": "ABC", "Enabled": True, "PrimaryOperationalStatus": "Ok"}
@@ -68,6 +81,27 @@ HOST: dict[str, object] = {
     "AgentVersion": "1.0.0",
     "ContractVersion": 1,
     "LastBootUpTime": "2026-11-24T13:00:00+01:00",
+    "ClusterName": "",
+}
+CLUSTER: dict[str, object] = {
+    "Name": "PROD-CL1",
+    "Nodes": [{"Name": "NODE-A", "State": "Up"}, {"Name": "node-b", "State": "Down"}],
+    "Groups": [{"VMId": VM.upper(), "OwnerNode": "Node-A", "State": "Online"}],
+}
+VOLUME: dict[str, object] = {
+    "Path": "C:\\ClusterStorage\\Volume1\\",
+    "Size": 4 << 40,
+    "SizeRemaining": 1 << 40,
+    "IsClusterShared": True,
+    "DedupEnabled": False,
+    "ProtectionStatus": "On",
+}
+EVENT: dict[str, object] = {
+    "RecordId": 2**40,
+    "ProviderName": "Microsoft-Windows-FailoverClustering",
+    "Id": 1135,
+    "TimeCreated": "2026-11-24T13:00:00+01:00",
+    "Node": "NODE-B",
 }
 CHECKPOINT: dict[str, object] = {
     "CheckpointId": DISK,
@@ -236,27 +270,83 @@ def test_texts_and_numbers_at_their_bounds_are_right() -> None:
 
 def facts(**changes: object) -> HostFacts:
     decoder = Decoder(HV1, contract.GET_HOST)
-    return decoder.facts(*decoder.checked([HOST | changes]))
+    return decode_host.facts(decoder, *decoder.checked([HOST | changes]))
+
+
+def cluster(**changes: object) -> ClusterFacts:
+    decoder = Decoder(HV1, contract.GET_CLUSTER)
+    return decode_host.cluster(decoder, *decoder.checked([CLUSTER | changes]))
+
+
+def volume(**changes: object) -> HostVolume:
+    decoder = Decoder(HV1, contract.GET_VOLUME)
+    return decode_host.volume(decoder, *decoder.checked([VOLUME | changes]))
+
+
+def event(**changes: object) -> HostEvent:
+    decoder = Decoder(HV1, contract.GET_EVENT)
+    return decode_host.event(decoder, *decoder.checked([EVENT | changes]))
 
 
 def machine(**changes: object) -> VirtualMachine | None:
     decoder = Decoder(HV1, contract.GET_MACHINE)
-    return decoder.machine(*decoder.checked([MACHINE | changes]))
+    return decode_machine.machine(decoder, *decoder.checked([MACHINE | changes]))
 
 
 def checkpoint(**changes: object) -> Checkpoint:
     decoder = Decoder(HV1, contract.GET_CHECKPOINT)
-    return decoder.checkpoint(*decoder.checked([CHECKPOINT | changes]))
+    return decode_machine.checkpoint(decoder, *decoder.checked([CHECKPOINT | changes]))
 
 
 def reference_point(**changes: object) -> ReferencePoint:
     decoder = Decoder(HV1, contract.GET_REFERENCE_POINT)
-    return decoder.reference_point(*decoder.checked([REFERENCE_POINT | changes]))
+    return decode_machine.reference_point(decoder, *decoder.checked([REFERENCE_POINT | changes]))
 
 
 def test_a_host_keeps_the_name_of_its_policy() -> None:
-    booted_at = datetime(2026, 11, 24, 12, tzinfo=UTC)
-    assert facts() == HostFacts(HV1, 20_348, "1.0.0", 1, booted_at)
+    assert facts() == HostFacts(HV1, 20_348, "1.0.0", 1, NOON, computer_name="win-1234")
+
+
+def test_a_node_names_its_cluster() -> None:
+    assert facts(ClusterName="PROD-CL1").cluster == "PROD-CL1"
+
+
+def test_names_of_computers_are_compared_in_lower_case() -> None:
+    assert cluster() == ClusterFacts(
+        "PROD-CL1", {"node-a": "Up", "node-b": "Down"}, {VmId(VM): "node-a"}
+    )
+    assert event().node == "node-b"
+
+
+def test_a_cluster_without_machines_is_still_one() -> None:
+    assert cluster(Groups=None).owners == {}
+
+
+def test_an_owner_of_something_that_is_no_machine_is_refused() -> None:
+    with pytest.raises(HostRefusedError, match=r"VMId is no GUID$"):
+        cluster(Groups=[{"VMId": "Cluster Group", "OwnerNode": "NODE-A", "State": "Online"}])
+
+
+def test_a_volume_is_read_whole() -> None:
+    path = "C:\\ClusterStorage\\Volume1\\"
+    assert volume() == HostVolume(path, 4 << 40, 1 << 40, is_cluster_shared=True, is_encrypted=True)
+    assert volume(DedupEnabled=True).is_deduplicated
+
+
+@pytest.mark.parametrize("status", ["Off", "Unknown", "", "on"])
+def test_only_a_volume_whose_protection_is_on_is_encrypted(status: str) -> None:
+    assert not volume(ProtectionStatus=status).is_encrypted
+
+
+@pytest.mark.parametrize("name", ["Size", "SizeRemaining"])
+def test_a_volume_of_less_than_nothing_is_refused(name: str) -> None:
+    with pytest.raises(HostRefusedError, match="a volume of "):
+        volume(**{name: -1})
+
+
+def test_an_event_is_read_whole() -> None:
+    provider = "Microsoft-Windows-FailoverClustering"
+    assert event() == HostEvent(2**40, provider, 1135, NOON, "node-b")
 
 
 def test_a_machine_is_read_whole() -> None:
@@ -272,6 +362,64 @@ def test_a_machine_is_read_whole() -> None:
         disks=(ERP_DISK,),
         integration_services=(IntegrationService("abc", is_enabled=True, status="Ok"),),
     )
+
+
+def test_what_an_administrator_wrote_is_kept_as_it_is() -> None:
+    notes = "accounting\r\nlabels: tier=gold, owner=erp \u00e9"
+    found = machine(Notes=notes, IsClustered=True, SnapshotCount=2)
+
+    assert found is not None
+    assert (found.notes, found.is_clustered, found.user_checkpoints) == (notes, True, 2)
+
+
+def test_an_impossible_number_of_checkpoints_is_a_fault_of_that_machine() -> None:
+    found = machine(SnapshotCount=-1)
+
+    assert found is not None
+    assert found.user_checkpoints == 0
+    assert found.faults == ("its SnapshotCount is -1",)
+
+
+def test_only_what_is_still_going_on_is_a_job() -> None:
+    going = [{"JobType": 108, "JobState": "Running"}, {"JobType": 50, "JobState": "Suspended"}]
+    ended = [{"JobType": 70, "JobState": state.value} for state in contract.ENDED]
+    found = machine(Jobs=[*going, *ended])
+
+    assert found is not None
+    assert found.job_types == (108, 50)
+
+
+REPLICATED: dict[str, object] = {
+    "ReplicationMode": "Replica",
+    "ReplicationState": "Replicating",
+    "ReplicationHealth": "Normal",
+    "LastReplicationTime": "2026-11-24T12:00:00Z",
+}
+
+
+def test_a_machine_that_is_replicated_says_how() -> None:
+    found = machine(**REPLICATED)
+
+    assert found is not None
+    assert found.replication == Replication("Replicating", "Normal", NOON, None)
+
+
+def test_a_machine_that_is_not_replicated_says_nothing_of_it() -> None:
+    found = machine(LastReplicationTime="junk that nobody looks at")
+
+    assert found is not None
+    assert found.replication is None
+    assert found.faults == ()
+
+
+@pytest.mark.parametrize("name", ["LastReplicationTime", "LastAppliedLogTime"])
+def test_an_impossible_time_of_replication_is_a_fault_of_that_machine(name: str) -> None:
+    found = machine(**REPLICATED | {name: "yesterday\n"})
+
+    assert found is not None
+    assert found.faults == (f"its {name} 'yesterday?' is no time",)
+    assert found.replication is not None
+    assert found.replication.last_applied_at is None
 
 
 def test_a_machine_without_anything_is_still_one() -> None:
@@ -416,10 +564,19 @@ def test_a_time_without_an_offset_is_refused() -> None:
         checkpoint(CreationTime="2026-11-24T12:00:00")
 
 
-@pytest.mark.parametrize("text", ["0001-01-01T00:00:00+01:00", "9999-12-31T23:59:59-01:00"])
-def test_a_time_that_utc_does_not_have_is_refused(text: str) -> None:
-    with pytest.raises(HostRefusedError):
-        checkpoint(CreationTime=text)
+@pytest.mark.parametrize("year", ["0001", "1601", "1989", "2201", "9999"])
+def test_a_time_that_nobody_can_count_with_is_refused(year: str) -> None:
+    for text in (f"{year}-01-01T00:00:00+01:00", f"{year}-12-31T23:59:59.999999-01:00"):
+        told = rf"Time is of the year {int(year)}$"
+        with pytest.raises(HostRefusedError, match=told):
+            checkpoint(CreationTime=text)
+        with pytest.raises(HostRefusedError, match=told):
+            facts(LastBootUpTime=text)
+
+
+@pytest.mark.parametrize("year", [1990, 2200])
+def test_a_time_of_a_clock_that_is_only_wrong_is_taken(year: int) -> None:
+    assert checkpoint(CreationTime=f"{year}-06-01T00:00:00Z").created_at.year == year
 
 
 def test_no_bytes_are_no_empty_list() -> None:

@@ -25,6 +25,7 @@ HOST = {
     "AgentVersion": "1.0",
     "ContractVersion": 1,
     "LastBootUpTime": "2025-01-01T00:00:00+00:00",
+    "ClusterName": "",
 }
 GUID = "0f0e0d0c-0b0a-0908-0706-050403020100"
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reconciler.blocks.vhdx_image import ZEROS, Offsets, Pieces
+from reconciler.blocks.disk_pieces import ZEROS, Offsets, Pieces
 from reconciler.model.ranges import ByteRange
 
 

@@ -4,11 +4,11 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from hashlib import sha256
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 
-from reconciler.blocks.vhdx_extents import (
+from reconciler.blocks.disk_extents import (
     Extent,
     continues,
     in_file,
@@ -16,10 +16,8 @@ from reconciler.blocks.vhdx_extents import (
     merged_arrays,
     merged_ranges,
 )
-from reconciler.blocks.vhdx_image import IN_PARENT, ZEROS, Image, Offsets, Pieces, cut
-from reconciler.blocks.vhdx_layout import Layout
-from reconciler.blocks.vhdx_pages import PageCache
-from reconciler.model.machine import DiskFormat, DiskGeometry
+from reconciler.blocks.disk_pieces import IN_PARENT, ZEROS, Offsets, Pieces, cut
+from reconciler.model.machine import DiskGeometry
 from reconciler.model.ranges import ByteRange, merged, total_bytes
 from reconciler.ports import RandomAccess
 
@@ -32,63 +30,94 @@ _WINDOW_BYTES: Final = 256 << 30
 """Work goes on in windows of the disk, so that memory does not grow with it."""
 
 
+MAX_CHAIN_FILES: Final = 64
+"""Ours, to bound what a hostile file can make us open; Hyper-V allows 50 checkpoints."""
+
+
+class Image(Protocol):
+    """One file of a chain, whatever its format."""
+
+    @property
+    def path(self) -> str:
+        """On its host."""
+        ...
+
+    @property
+    def file(self) -> RandomAccess:
+        """The file as it is once its log, if the format has one, is replayed."""
+        ...
+
+    @property
+    def block_bytes(self) -> int:
+        """Units: bytes."""
+        ...
+
+    def locate(self, starts: Offsets, ends: Offsets, *, by_sector: bool) -> Pieces:
+        """Where some ranges of the virtual disk are.
+
+        Shape: the ranges must be sorted and disjoint; so is the answer, which covers them.
+
+        Args:
+            starts: Where the ranges begin.
+            ends: Where they end; beyond this file's disk all is zeros.
+            by_sector: False takes a block that is partially present as present.
+
+        Raises:
+            DiskUnreadableError: An entry breaks the format or points out of the file.
+        """
+        ...
+
+
 class DiskChain:
     """A read-only virtual disk, for one thread.
 
     Nothing of it stays right once a file of the chain is written to: read disks of checkpoints.
     """
 
-    def __init__(self, layouts: Sequence[Layout]) -> None:
-        cache = PageCache()
-        self._images = [Image(layout, cache, index) for index, layout in enumerate(layouts)]
-        self._leaf = layouts[0]
-        smallest = min(layout.shape.block_bytes for layout in layouts)
+    def __init__(
+        self, images: Sequence[Image], geometry: DiskGeometry, virtual_disk_id: str
+    ) -> None:
+        """Join the files of a disk.
+
+        Args:
+            images: The files, leaf first.
+            geometry: What a true copy of the disk must have beside its bytes: the leaf's.
+            virtual_disk_id: The disk's own GUID, lower case and without braces.
+        """
+        self._images = images
+        self.geometry = geometry
+        self.virtual_disk_id = virtual_disk_id
+        smallest = min(image.block_bytes for image in images)
         self._window_bytes = min(_WINDOW_BYTES, _WINDOW_BLOCKS * smallest)
 
     @property
     def virtual_bytes(self) -> int:
         """Size of the disk. Units: bytes."""
-        return self._leaf.shape.virtual_bytes
+        return self.geometry.virtual_bytes
 
     @property
     def logical_sector_bytes(self) -> int:
         """512 or 4096."""
-        return self._leaf.shape.logical_sector_bytes
+        return self.geometry.logical_sector_bytes
 
     @property
     def physical_sector_bytes(self) -> int:
         """512 or 4096."""
-        return self._leaf.physical_sector_bytes
+        return self.geometry.physical_sector_bytes
 
     @property
     def format_block_bytes(self) -> int:
-        """Block size of the leaf. Units: bytes."""
-        return self._leaf.shape.block_bytes
-
-    @property
-    def geometry(self) -> DiskGeometry:
-        """What a true copy of the disk must have beside its bytes."""
-        return DiskGeometry(
-            self.virtual_bytes,
-            self.logical_sector_bytes,
-            self.physical_sector_bytes,
-            DiskFormat.VHDX,
-            self.format_block_bytes,
-        )
-
-    @property
-    def virtual_disk_id(self) -> str:
-        """The disk's own GUID, lower case and without braces."""
-        return str(self._leaf.virtual_disk_id)
+        """Block size of the leaf; 0 for a fixed VHD. Units: bytes."""
+        return self.geometry.format_block_bytes
 
     @property
     def paths(self) -> tuple[str, ...]:
         """The files, leaf first."""
-        return tuple(image.layout.path for image in self._images)
+        return tuple(image.path for image in self._images)
 
     def file(self, index: int) -> RandomAccess:
         """A file of the chain, as it is once its log is replayed."""
-        return self._images[index].layout.file
+        return self._images[index].file
 
     def resolve(self, ranges: Sequence[ByteRange]) -> list[Extent]:
         """Where the bytes of some ranges are.

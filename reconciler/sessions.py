@@ -1,0 +1,116 @@
+"""From policies to sessions: with Hyper-V hosts, and with the file servers of their disks."""
+
+from functools import partial
+from pathlib import Path
+
+from reconciler.adapters.file_servers import FileServers, ServerFiles
+from reconciler.adapters.hyperv.calls import AgentCalls
+from reconciler.adapters.hyperv.client import HyperVHost as HostClient
+from reconciler.adapters.hyperv.server_files import AgentFiles
+from reconciler.adapters.hyperv.session import AgentSession, EndPoint
+from reconciler.adapters.hyperv.timeouts import USUAL, HostTimeouts
+from reconciler.adapters.secrets import resolve_secret
+from reconciler.errors import HostUnreachableError, SettingsError
+from reconciler.logs import register_secret
+from reconciler.model.names import HostName
+from reconciler.policy.file_servers import FileServer
+from reconciler.policy.hosts import HyperVHost
+from reconciler.policy.policy_set import PolicySet
+from reconciler.ports import HostSession
+
+_FILE = "file:"
+
+
+def open_host(policies: PolicySet, name: HostName, timeouts: HostTimeouts = USUAL) -> HostSession:
+    """A session with a host of the policies, for the calling thread.
+
+    It also reads disks on the file servers of the policies; those are connected to when the first
+    disk there is read.
+
+    Raises:
+        HostUnreachableError: No policy describes the host.
+        SettingsError: A secret, or a file of certificates, is not there.
+    """
+    policy = next((host for host in policies.hosts if host.name == name), None)
+    if policy is None:
+        raise HostUnreachableError(
+            f"no policy describes the host {name} any more",
+            hint=f"put a HyperVHost named {name} back, or name the machine's new host",
+            host=name,
+        )
+    session = AgentSession(_end_point(policy, timeouts), _secret(policy.password))
+    servers = {each.known_as: partial(_server_files, each) for each in policies.file_servers}
+    return HostClient(AgentCalls(name, session), FileServers(servers))
+
+
+def _end_point(policy: HyperVHost, timeouts: HostTimeouts) -> EndPoint:
+    by_certificate = policy.authentication == "certificate"
+    return EndPoint(
+        host=HostName(policy.name),
+        address=policy.address,
+        port=policy.wsman_port,
+        use_tls=policy.tls,
+        authentication=policy.authentication,
+        user="" if by_certificate else policy.user or "",
+        configuration=policy.configuration,
+        certificate_authorities=_file(policy.trust, "trust", policy.name),
+        certificate=_file(policy.certificate, "certificate", policy.name) if by_certificate else "",
+        certificate_key=_key(policy) if by_certificate else "",
+        connect_timeout_s=timeouts.connect_s,
+        read_timeout_s=timeouts.read_s,
+    )
+
+
+def _server_files(policy: FileServer) -> ServerFiles:
+    """A session with a file server, not connected yet."""
+    password = _secret(policy.password)
+    if policy.through == "smb":
+        from reconciler.adapters.smb.files import SmbFiles  # noqa: PLC0415 (slow, rarely needed)
+        from reconciler.adapters.smb.session import SmbServer  # noqa: PLC0415 (as above)
+
+        server = SmbServer(
+            name=policy.known_as,
+            address=policy.address,
+            port=policy.connection_port,
+            user=policy.user or "",
+        )
+        return SmbFiles(server, password)
+    host = HostName(policy.name)
+    end_point = EndPoint(
+        host=host,
+        address=policy.address,
+        port=policy.connection_port,
+        use_tls=policy.tls,
+        authentication=policy.authentication,
+        user=policy.user or "",
+        configuration=policy.configuration,
+    )
+    return AgentFiles(AgentCalls(host, AgentSession(end_point, password)))
+
+
+def _secret(reference: str | None) -> str:
+    secret = resolve_secret(reference) if reference else ""
+    register_secret(secret)
+    return secret
+
+
+def _key(policy: HyperVHost) -> str:
+    reference = policy.certificate_key or ""
+    if not reference.startswith(_FILE):
+        raise SettingsError(
+            f"'certificate_key' of the host {policy.name} names no file",
+            hint="write file:path of the PEM file with the private key",
+        )
+    return _file(reference.removeprefix(_FILE), "certificate_key", policy.name)
+
+
+def _file(path: str | None, key: str, host: str) -> str:
+    """A file that a policy names; a relative path counts from the working folder."""
+    if path is None:
+        return ""
+    if not Path(path).is_file():
+        raise SettingsError(
+            f"the file {path} is not there, which is '{key}' of the host {host}",
+            hint="put it there, or name another one; in the lab, `reconciler lab up` makes them",
+        )
+    return path

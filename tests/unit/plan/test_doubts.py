@@ -1,0 +1,349 @@
+"""Which replicas are in doubt after a host was lost or restarted, and which are not."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from reconciler.model.machine import (
+    HostEvent,
+    HostVolume,
+    VirtualDisk,
+    VirtualMachine,
+)
+from reconciler.model.names import HostName
+from reconciler.model.observed import Observed, Watch
+from reconciler.model.protection import ReplicaState
+from reconciler.plan.actions import ConsistencyCheck, Plan
+from reconciler.plan.doubts import take_note
+from reconciler.policy.protection_group import ProtectionGroup
+
+MakeVm = Callable[..., VirtualMachine]
+MakeObserved = Callable[..., Observed]
+PlanOf = Callable[..., Plan]
+
+NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+HV1, HV2 = HostName("hv1"), HostName("hv2")
+CSV = "C:\\ClusterStorage\\Volume1\\"
+
+
+def lost(node: str = "hv2", record: int = 8, at: datetime = NOON - HOUR) -> HostEvent:
+    return HostEvent(record, "Microsoft-Windows-FailoverClustering", 1135, at, node)
+
+
+def told(provider: str, event: int, node: str, at: datetime) -> HostEvent:
+    return HostEvent(3, provider, event, at, node)
+
+
+def doubted(observed: Observed) -> list[str]:
+    return [doubt.machine for doubt in take_note(observed).doubts]
+
+
+@pytest.fixture
+def cluster(
+    make_vm: MakeVm,
+    make_observed: MakeObserved,
+    with_replica: MakeObserved,
+    with_host: MakeObserved,
+) -> MakeObserved:
+    """Two nodes: erp and crm ran on hv2 and are on hv1 now, web has always been on hv1.
+
+    Both were seen before; `events` are what hv1 tells.
+    """
+
+    def make(
+        *events: HostEvent, silent: tuple[str, ...] = (), checked_ago: timedelta = 9 * HOUR
+    ) -> Observed:
+        names = ("erp", "crm", "web")
+        observed = make_observed(*(make_vm(name) for name in names), silent=silent)
+        for name in names:
+            ran_on = "hv1" if name == "web" else "hv2"
+            observed = with_replica(observed, make_vm(name, ran_on), checked_at=NOON - checked_ago)
+        if not silent:
+            observed = with_host(observed, "hv2")
+        watch = Watch(NOON, 7)
+        observed = replace(observed, watches={HV1: watch, HV2: watch})
+        return with_host(observed, "hv1", events=events)
+
+    return make
+
+
+@pytest.mark.parametrize("silent", [(), ("hv2",), ("HV2",)])
+def test_what_ran_on_a_lost_node_is_in_doubt_and_nothing_else(
+    cluster: MakeObserved, make_vm: MakeVm, with_replica: MakeObserved, silent: tuple[str, ...]
+) -> None:
+    observed = cluster(lost(), silent=silent)
+    if silent == ("HV2",):
+        for name in ("erp", "crm"):
+            observed = with_replica(observed, make_vm(name, "HV2"), checked_at=NOON - 9 * HOUR)
+
+    assert doubted(observed) == ["crm", "erp"]
+    (doubt, _) = take_note(observed).doubts
+    assert doubt.reason == "the node hv2 that it ran on was lost at 2026-11-24T11:00+00:00"
+
+
+def test_a_node_is_known_by_what_it_calls_itself(
+    cluster: MakeObserved, with_host: MakeObserved
+) -> None:
+    observed = with_host(cluster(lost("fin-node-2")), "hv2", computer_name="FIN-NODE-2")
+
+    assert doubted(observed) == ["crm", "erp"]
+    assert doubted(with_host(cluster(lost("hv2")), "hv2", computer_name="FIN-NODE-2")) == []
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        lost(record=7),
+        replace(lost(), id=1136),
+        replace(lost(), provider="EventLog"),
+        lost("hv3"),
+    ],
+)
+def test_old_events_others_and_those_of_strangers_raise_no_doubt(
+    cluster: MakeObserved, event: HostEvent
+) -> None:
+    assert doubted(cluster(event)) == []
+
+
+@pytest.mark.parametrize(
+    ("provider", "number", "minutes", "is_planned"),
+    [
+        ("User32", 1074, 15, True),
+        ("EventLog", 6006, 0, True),
+        ("EventLog", 6006, -5, True),
+        ("User32", 1074, 16, False),
+        ("User32", 1074, -6, False),
+        ("EventLog", 6008, 1, False),
+        ("Microsoft-Windows-Kernel-Power", 41, 1, False),
+    ],
+)
+@pytest.mark.parametrize("teller", ["hv1", "hv2"])
+def test_a_planned_shutdown_raises_no_doubt(
+    cluster: MakeObserved,
+    with_host: MakeObserved,
+    provider: str,
+    number: int,
+    minutes: int,
+    teller: str,
+    *,
+    is_planned: bool,
+) -> None:
+    stop = told(provider, number, "HV2", NOON - HOUR - minutes * MINUTE)
+    if teller == "hv1":
+        observed = cluster(stop, lost())
+    else:
+        observed = with_host(cluster(lost()), "hv2", events=(stop,))
+
+    assert doubted(observed) == ([] if is_planned else ["crm", "erp"])
+
+
+def test_the_shutdown_of_another_node_excuses_nothing(cluster: MakeObserved) -> None:
+    stop = told("User32", 1074, "hv1", NOON - HOUR - MINUTE)
+
+    assert doubted(cluster(stop, lost())) == ["crm", "erp"]
+
+
+@pytest.mark.parametrize("silent", [(), ("hv2",)])
+def test_a_shutdown_that_was_planned_is_remembered_until_its_loss_is_told(
+    cluster: MakeObserved, with_host: MakeObserved, silent: tuple[str, ...]
+) -> None:
+    stop = told("User32", 1074, "hv2", NOON - HOUR - MINUTE)
+    first = with_host(cluster(), "hv2", events=(replace(stop, record_id=9),))
+    noted = take_note(first).watches
+    later = cluster(lost(), silent=silent)
+    if silent:  # then it is known by what the policies call it
+        sources = {s.id: replace(s, host=HV2) for s in later.sources.values()}
+        later = replace(later, sources=sources)
+
+    assert noted == {HV2: Watch(NOON, 9, stop.at)}
+    assert doubted(later)
+    assert doubted(replace(later, watches={**later.watches, **noted})) == []
+
+
+@pytest.mark.parametrize(
+    ("announced", "is_planned"), [(15 * MINUTE, True), (16 * MINUTE, False), (-6 * MINUTE, False)]
+)
+def test_a_shutdown_that_is_remembered_excuses_only_the_loss_that_follows(
+    cluster: MakeObserved, announced: timedelta, *, is_planned: bool
+) -> None:
+    watch = Watch(NOON, 7, NOON - HOUR - announced)
+    observed = replace(cluster(lost()), watches={HV1: Watch(NOON, 7), HV2: watch})
+
+    assert doubted(observed) == ([] if is_planned else ["crm", "erp"])
+
+
+def test_the_latest_shutdown_that_was_told_is_remembered_and_only_of_the_host_itself(
+    cluster: MakeObserved, with_host: MakeObserved
+) -> None:
+    def stop(minutes: int, node: str = "HV2") -> HostEvent:
+        return told("User32", 1074, node, NOON - minutes * MINUTE)
+
+    before = Watch(NOON, 3, NOON + HOUR)  # by a clock that was ahead
+    looked = replace(cluster(), watches={HV1: Watch(NOON, 0), HV2: before})
+
+    def noted(*events: HostEvent) -> datetime | None:
+        watches = {**looked.watches, **take_note(with_host(looked, "hv2", events=events)).watches}
+        return watches[HV2].announced_at
+
+    assert noted(stop(9), stop(3)) == NOON - 3 * MINUTE
+    assert noted(stop(9, "hv1"), lost()) == NOON + HOUR
+    first = replace(looked, watches={})
+    assert take_note(with_host(first, "hv2", events=(stop(9),))).watches[HV2] == Watch(
+        NOON, 3, NOON - 9 * MINUTE
+    )
+
+
+def test_a_host_that_is_seen_for_the_first_time_raises_no_doubt(cluster: MakeObserved) -> None:
+    observed = replace(cluster(lost()), watches={})
+    noted = take_note(observed)
+
+    assert noted.doubts == ()
+    assert noted.watches == {HV1: Watch(NOON, 8), HV2: Watch(NOON, 0)}
+
+
+def test_a_loss_that_was_checked_since_is_not_doubted_again(cluster: MakeObserved) -> None:
+    assert doubted(cluster(lost(), checked_ago=HOUR - 6 * MINUTE)) == []
+    assert doubted(cluster(lost(), checked_ago=HOUR - 5 * MINUTE)) == ["crm", "erp"]
+
+
+@pytest.mark.parametrize("state", list(ReplicaState))
+def test_only_a_replica_with_a_point_can_be_doubted(
+    cluster: MakeObserved, make_vm: MakeVm, with_replica: MakeObserved, state: ReplicaState
+) -> None:
+    observed = with_replica(cluster(lost()), make_vm("erp", "hv2"), NOON - 9 * HOUR, state)
+    observed = with_replica(observed, make_vm("crm", "hv2"), None)
+
+    assert doubted(observed) == ["erp"]
+
+
+def test_a_source_without_a_replica_is_not_doubted(cluster: MakeObserved) -> None:
+    assert doubted(replace(cluster(lost()), replicas={})) == []
+
+
+def test_a_replica_that_was_never_compared_is_doubted(
+    cluster: MakeObserved, make_vm: MakeVm, with_replica: MakeObserved
+) -> None:
+    observed = with_replica(cluster(lost()), make_vm("erp", "hv2"), checked_at=None)
+
+    assert doubted(observed) == ["crm", "erp"]
+
+
+def test_each_source_is_doubted_once(cluster: MakeObserved) -> None:
+    assert doubted(cluster(lost(), lost(record=9))) == ["crm", "erp"]
+
+
+# --- restarts with BitLocker on cluster shared volumes
+
+
+@pytest.fixture
+def restarted(
+    make_vm: MakeVm,
+    make_observed: MakeObserved,
+    with_replica: MakeObserved,
+    with_host: MakeObserved,
+    make_disk: Callable[..., VirtualDisk],
+) -> MakeObserved:
+    """A host with erp on its cluster shared volume and crm on its own disk; it was seen before."""
+
+    def make(after: timedelta = HOUR, **volume: object) -> Observed:
+        on_csv = replace(make_disk(), path=CSV.lower() + "erp\\disk0.vhdx")
+        machines = (make_vm(disks=(make_disk(1), on_csv)), make_vm("crm"))
+        observed = make_observed(*machines)
+        for machine in machines:
+            observed = with_replica(observed, machine)
+        fields = {"is_cluster_shared": True, "is_encrypted": True} | volume
+        own = HostVolume("D:\\", 1, 1, is_encrypted=True)
+        observed = with_host(
+            observed,
+            "hv1",
+            volumes=(own, HostVolume(CSV, 1, 1, **fields)),  # type: ignore[arg-type]
+            booted_at=NOON + after,
+        )
+        return replace(observed, watches={HV1: Watch(NOON, 7)})
+
+    return make
+
+
+def test_a_restart_with_bitlocker_doubts_what_lies_on_that_volume(restarted: MakeObserved) -> None:
+    observed = restarted()
+
+    assert doubted(observed) == ["erp"]
+    (doubt,) = take_note(observed).doubts
+    assert "hv1 restarted at 2026-11-24T13:00" in doubt.reason
+    assert "BitLocker" in doubt.reason
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"is_encrypted": False},
+        {"is_cluster_shared": False},
+        {"after": timedelta(0)},
+        {"after": timedelta(seconds=1)},
+        {"after": timedelta(seconds=-1)},
+    ],
+)
+def test_no_restart_no_bitlocker_or_no_shared_volume_is_no_doubt(
+    restarted: MakeObserved, told: dict[str, object]
+) -> None:
+    assert doubted(restarted(**told)) == []
+
+
+def test_a_replica_in_doubt_already_is_doubted_anew_as_a_check_may_be_at_work_on_it(
+    restarted: MakeObserved, make_vm: MakeVm, with_replica: MakeObserved
+) -> None:
+    observed = with_replica(restarted(), make_vm(), NOON, ReplicaState.INCONSISTENT)
+
+    assert doubted(observed) == ["erp"]
+
+
+def test_a_restart_is_seen_though_the_clock_was_set_back(restarted: MakeObserved) -> None:
+    assert doubted(restarted(-HOUR)) == ["erp"]
+
+
+def test_a_restart_before_the_first_look_is_no_doubt(restarted: MakeObserved) -> None:
+    assert doubted(replace(restarted(), watches={})) == []
+
+
+def test_a_machine_that_moved_away_after_the_restart_is_doubted_where_it_is(
+    restarted: MakeObserved, make_vm: MakeVm, with_replica: MakeObserved
+) -> None:
+    observed = restarted()
+    elsewhere = with_replica(observed, make_vm(host="hv2"))
+    unseen = with_replica(observed, make_vm("web"))
+
+    assert doubted(elsewhere) == []
+    assert doubted(unseen) == ["erp", "web"]
+
+
+# --- what a plan makes of it
+
+
+def test_doubts_are_acted_on_in_the_same_plan(cluster: MakeObserved, plan_of: PlanOf) -> None:
+    plan = plan_of(cluster(lost()))
+
+    checks = [(a.subject.name, a.reason) for a in plan.actions if isinstance(a, ConsistencyCheck)]
+    why = "the replica may differ: the node hv2 that it ran on was lost at 2026-11-24T11:00+00:00"
+    assert checks == [("crm", why), ("erp", why)]
+    assert [doubt.machine for doubt in plan.doubts] == ["crm", "erp"]
+    assert plan.watches == {HV1: Watch(NOON, 8)}
+
+
+def test_only_by_hand_doubts_are_told_with_the_command(
+    cluster: MakeObserved, plan_of: PlanOf, make_group: Callable[..., ProtectionGroup]
+) -> None:
+    group = make_group(consistency_check={"when_inconsistent": False})
+    plan = plan_of(cluster(lost()), group)
+
+    told = [(f.about, f.hint) for f in plan.findings if f.code == "replica.inconsistent"]
+    assert [name for name, _ in told] == ["crm", "erp"]
+    assert told[0][1].endswith("reconciler request consistency-check crm")
+    assert len(plan.doubts) == 2
+
+
+def test_what_did_not_change_is_not_noted_again(cluster: MakeObserved, plan_of: PlanOf) -> None:
+    assert plan_of(cluster()).watches == {}
+    assert plan_of(cluster(replace(lost(), id=6008))).watches == {HV1: Watch(NOON, 8)}
