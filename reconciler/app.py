@@ -239,10 +239,10 @@ class App:
             # one that a crash cut off from the catalogue, or of another server, is used as it is
             with suppress(RepositoryError):
                 Repository.create(store)
+        found = Repository.open(store, cache=self.settings.cache, writer=None)
+        self.catalogue.set_repository_id(volume.id, str(found.id))
         writer = self._writer(store, volume)
-        repository = Repository.open(store, cache=self.settings.cache, writer=writer)
-        self.catalogue.set_repository_id(volume.id, str(repository.id))
-        return repository
+        return Repository.open(store, cache=self.settings.cache, writer=writer)
 
     def _writer(self, store: FolderStore, volume: Volume) -> int:
         """This server's writer number in a repository, claimed at the first use of the volume."""

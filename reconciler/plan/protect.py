@@ -272,8 +272,9 @@ def _missed(standing: Standing, held: Finding | None) -> Iterator[Finding]:
         standing.machine.label,
         f"{_count(missed, 'slot')} passed without a recovery point; "
         f"the newest is of {shown(newest)}{reason}",
-        held.hint if held else "one backup makes up for all of them, at this pass or a next one",
-        host=standing.machine.host,
+        held.hint if held else "one backup makes up for all of them; this plan has it",
+        Severity.WARNING if held else Severity.INFO,
+        standing.machine.host,
     )
 
 
