@@ -151,6 +151,11 @@ class World:
     def advance(self, minutes: float) -> None:
         LabClock(self.lab).advance(minutes * 60)
 
+    def leave_the_hour(self) -> None:
+        """To a minute past the next hour: no hourly slot may begin in the middle of a test."""
+        now = LabClock(self.lab)()
+        self.advance(61 - now.minute - now.second / 60)
+
     def write(self, machine: str, total_bytes: int = 300_000) -> int:
         written = self.door(machine).ask("write", vm=machine, total_bytes=total_bytes, seed=None)
         return int(written)
@@ -307,6 +312,7 @@ def new_world(factory: pytest.TempPathFactory, definition: LabDefinition) -> Ite
     )
     world.lab.mkdir()
     create_lab(world.lab, definition)
+    world.leave_the_hour()
     world.up()
     world.write_policies()
     try:
