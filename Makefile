@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
-.PHONY: setup demo test check schema lock bench clean
+.PHONY: setup demo test check schema lock bench fuzz azurite clean
 
 setup: $(READY)
 
@@ -37,7 +37,23 @@ lock:
 	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet --output-file requirements.lock
 
 bench: $(READY)
-	$(BIN)/python tests/benchmarks/repository.py
+	$(BIN)/python -m tests.benchmarks.install_peers
+	test -e .bench/disk.raw || $(BIN)/python -m tests.benchmarks.make_disk .bench/disk.raw
+	$(BIN)/python -m tests.benchmarks.engine .bench/disk.raw
+	$(BIN)/python -m tests.benchmarks.scale --work .bench
+	$(BIN)/python -m tests.benchmarks.many_points --work .bench
+
+FUZZ_CASES ?= 20000
+
+fuzz: $(READY)
+	$(BIN)/python -m tests.fuzz.disk_files --cases $(FUZZ_CASES)
+
+# The emulator of Azure Blob that tests keep a repository on; without it those are skipped.
+azurite: .azurite/node_modules/.bin/azurite-blob
+
+.azurite/node_modules/.bin/azurite-blob:
+	mkdir -p .azurite
+	npm install --prefix .azurite --no-save --ignore-scripts --no-audit --no-fund --loglevel=error azurite@3.37.0
 
 clean:
-	rm -rf $(VENV) .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	rm -rf $(VENV) .azurite .demo .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

@@ -12,30 +12,37 @@ from zoneinfo import ZoneInfo
 
 from reconciler.adapters.hyperv.timeouts import USUAL, HostTimeouts
 from reconciler.adapters.policy_folder import read_policies
+from reconciler.adapters.secrets import resolve_secret
 from reconciler.adapters.stores import FolderStore
-from reconciler.adapters.volume_folder import known_folder, new_folder
+from reconciler.blocks.block_writer import TakeRoom
 from reconciler.blocks.repository import Repository
 from reconciler.errors import (
+    PlanChangedError,
     ReconcilerError,
-    RepositoryError,
-    RepositoryUnavailableError,
+    RepositoryExistsError,
+    RepositoryKeyError,
     SettingsError,
 )
 from reconciler.execute.boundaries import Boundary
 from reconciler.execute.workbench import Tools
 from reconciler.lab.clock import LabClock
-from reconciler.logs import Event, get_logger
+from reconciler.logs import Event, get_logger, register_secret
 from reconciler.loop import Reconciler
 from reconciler.model.names import HostName, PoolName, VolumeId
 from reconciler.observe.inventory import Lookout
+from reconciler.owner import this_owner
+from reconciler.policy.on_media import on_media
 from reconciler.policy.parse import ParsedSet, parse_set
-from reconciler.ports import Clock, HostSession
+from reconciler.policy.storage import StoragePool
+from reconciler.policy.storage import Volume as VolumePolicy
+from reconciler.ports import Clock, HostSession, ObjectStore
 from reconciler.record.catalogue import Catalogue
 from reconciler.record.entries import Volume
-from reconciler.record.owner import this_owner
 from reconciler.run import Loop, Pace
 from reconciler.schedule.wakeups import Wakeups
 from reconciler.settings import ClockChoice, Settings
+from reconciler.volume_rooms import VolumeRooms
+from reconciler.volume_stores import VolumeStores
 
 _log = get_logger()
 
@@ -64,7 +71,11 @@ def open_app(
             hint="name another one with --state, or give this account the right to write there",
         ) from error
     with Catalogue.open(settings.catalogue) as catalogue:
-        yield App(settings, catalogue, reached, timeouts)
+        app = App(settings, catalogue, reached, timeouts)
+        try:
+            yield app
+        finally:
+            app.note_room()
 
 
 @dataclass
@@ -75,11 +86,18 @@ class App:
     catalogue: Catalogue
     reached: Callable[[Boundary], None]
     timeouts: HostTimeouts = USUAL
+    media: Path | None = None
+    """Where an export keeps what it copies, instead of the pools of the policies."""
     _parsed: ParsedSet | None = None
     _files: dict[str, bytes] = field(default_factory=dict)
     _kept: dict[str, bytes] = field(default_factory=dict)
     _repositories: dict[tuple[VolumeId, str], Repository] = field(default_factory=dict)
+    _stores: VolumeStores = field(default_factory=VolumeStores)
+    _opening: dict[VolumeId, Lock] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
+
+    def __post_init__(self) -> None:
+        self._rooms = VolumeRooms(self.catalogue)
 
     def reconciler(self) -> Reconciler:
         """The loop, with its tools."""
@@ -92,7 +110,9 @@ class App:
             open_host=self.open_host,
             repository=self.repository,
             repository_to_read=self.repository_to_read,
+            copy_to_read=self.copy_to_read,
             place=self.place,
+            measured=self._rooms.measured,
             reached=self.reached,
         )
         return Reconciler(
@@ -102,6 +122,7 @@ class App:
             Lookout(self.open_host),
             self.settings.clock.value,
             self.settings.progress_every_s,
+            lambda wanted: self._rooms.look(wanted.pools),
         )
 
     def loop(self, wakeups: Wakeups, pace: Pace) -> Loop:
@@ -125,6 +146,8 @@ class App:
             return before
         parsed = parse_set(found.files, kept)
         parsed = replace(parsed, policies=replace(parsed.policies, commit=found.commit))
+        if self.media is not None:
+            parsed = replace(parsed, policies=on_media(parsed.policies, str(self.media)))
         self._require_loopback(parsed)
         self._parsed, self._files, self._kept = parsed, found.files, kept
         for error in parsed.errors:
@@ -182,21 +205,23 @@ class App:
         policies = (self._parsed or self.policies()).policies
         return open_host(policies, name, self.timeouts)
 
-    def place(self, pool: PoolName) -> VolumeId:
-        """The volume of a pool for a new replica: the first one that can be opened."""
-        parsed = self._parsed or self.policies()
-        policy = next(p for p in parsed.policies.pools if p.name == pool)
-        failed: RepositoryUnavailableError | None = None
-        for each in policy.volumes:
-            volume = self.catalogue.ensure_volume(pool, each.name, each.path)
-            try:
-                self.repository(volume.id)
-            except RepositoryUnavailableError as error:
-                failed = error
-                continue
-            return volume.id
-        assert failed is not None  # noqa: S101 (a pool has at least one volume)
-        raise failed
+    def place(self, pool: PoolName, volume: str) -> VolumeId:
+        """The volume of that name of a pool, ready for a new replica.
+
+        Raises:
+            PlanChangedError: No policy describes it any more.
+            RepositoryUnavailableError: It is missing, full or read-only.
+        """
+        pools = (self._parsed or self.policies()).policies.pools
+        volumes = (each for p in pools if p.name == pool for each in p.volumes)
+        declared = next((each for each in volumes if each.name == volume), None)
+        if declared is None:
+            raise PlanChangedError(
+                f"pool {pool} has no volume {volume} any more", hint="plan again: reconciler plan"
+            )
+        known = self.catalogue.ensure_volume(pool, volume, declared.place)
+        self.repository(known.id)
+        return known.id
 
     def repository(self, volume: VolumeId) -> Repository:
         """The repository of a volume, open for writing as this server; made at its first use.
@@ -205,10 +230,15 @@ class App:
             RepositoryUnavailableError: The volume is missing, full or read-only.
         """
         with self._lock:
+            opening = self._opening.setdefault(volume, Lock())
+        with opening:  # one that does not answer keeps nobody else waiting
             found = self._volume(volume)
+            room = self._rooms.of(found, self._declared(found))
             place = (volume, found.path)  # a volume that moved is opened where it is now
             if place not in self._repositories:
-                self._repositories[place] = self._opened(found)
+                self._repositories[place] = self._opened(found, room.take)
+            if room.stored_bytes is None:
+                self._rooms.measured(volume, self._repositories[place].stored_bytes())
             return self._repositories[place]
 
     def repository_to_read(self, volume: VolumeId) -> Repository:
@@ -217,38 +247,91 @@ class App:
         Raises:
             RepositoryUnavailableError: The volume is missing.
         """
-        store = FolderStore(_folder(self._volume(volume)))
-        return Repository.open(store, cache=self.settings.cache, writer=None)
+        found = self._volume(volume)
+        passphrase = self._passphrase(found)
+        store = self._store(found)
+        return Repository.open(store, cache=self.settings.cache, writer=None, passphrase=passphrase)
+
+    def copy_to_read(self, volume: VolumeId, folder: Path) -> Repository:
+        """A copy in a folder of the repository of a volume, open for reading only.
+
+        Raises:
+            RepositoryUnavailableError: The folder is not there.
+        """
+        passphrase = self._passphrase(self._volume(volume))
+        cache = self.settings.cache
+        return Repository.open(FolderStore(folder), cache=cache, writer=None, passphrase=passphrase)
+
+    def note_room(self) -> None:
+        """Note what this process has stored on each volume."""
+        self._rooms.flush()
 
     def _volume(self, volume: VolumeId) -> Volume:
         """A volume, where the policies say it is now; where it was, if they say nothing."""
         known = next(v for v in self.catalogue.volumes() if v.id == volume)
+        declared = self._declared(known)
+        if declared is None or declared.place == known.path:
+            return known
+        return self.catalogue.ensure_volume(known.pool, known.name, declared.place)
+
+    def _declared(self, known: Volume) -> VolumePolicy | None:
+        """What the policies say of a volume; None if they say nothing."""
+        pool = self._pool(known)
+        volumes = pool.volumes if pool else ()
+        return next((each for each in volumes if each.name == known.name), None)
+
+    def _pool(self, known: Volume) -> StoragePool | None:
         try:
             pools = (self._parsed or self._read()).policies.pools
         except ReconcilerError:
-            return known
-        for pool in pools:
-            for each in pool.volumes:
-                if (pool.name, each.name) == (known.pool, known.name) and each.path != known.path:
-                    return self.catalogue.ensure_volume(known.pool, each.name, each.path)
-        return known
+            return None
+        return next((pool for pool in pools if pool.name == known.pool), None)
 
-    def _opened(self, volume: Volume) -> Repository:
-        store = FolderStore(_folder(volume))
+    def _passphrase(self, known: Volume) -> str | None:
+        """What opens the repository of a volume; None where the policies want no encryption.
+
+        Raises:
+            SettingsError: The secret is not there.
+        """
+        pool = self._pool(known)
+        if pool is None or pool.encryption is None:
+            return None
+        passphrase = resolve_secret(pool.encryption.passphrase)
+        register_secret(passphrase)
+        return passphrase
+
+    def _store(self, volume: Volume) -> ObjectStore:
+        return self._stores.of(volume, self._declared(volume))
+
+    def _opened(self, volume: Volume, take_room: TakeRoom) -> Repository:
+        store, passphrase = self._store(volume), self._passphrase(volume)
         if volume.repository_id is None:
             # one that a crash cut off from the catalogue, or of another server, is used as it is
-            with suppress(RepositoryError):
-                Repository.create(store)
-        found = Repository.open(store, cache=self.settings.cache, writer=None)
+            with suppress(RepositoryExistsError):
+                Repository.create(store, passphrase=passphrase)
+        found = Repository.open(
+            store, cache=self.settings.cache, writer=None, passphrase=passphrase
+        )
+        if passphrase is not None and not found.is_encrypted:
+            raise RepositoryKeyError(
+                f"the repository of volume {volume.name} is not encrypted, and its pool is to be",
+                hint="encryption is decided when a repository is made: give the pool a new volume",
+            )
         self.catalogue.set_repository_id(volume.id, str(found.id))
         writer = self._writer(store, volume)
-        return Repository.open(store, cache=self.settings.cache, writer=writer)
+        return Repository.open(
+            store,
+            cache=self.settings.cache,
+            writer=writer,
+            passphrase=passphrase,
+            take_room=take_room,
+        )
 
-    def _writer(self, store: FolderStore, volume: Volume) -> int:
+    def _writer(self, store: ObjectStore, volume: Volume) -> int:
         """This server's writer number in a repository, claimed at the first use of the volume."""
         if volume.writer_number:
             return volume.writer_number
-        number = Repository.claim_writer(store)
+        number = Repository.claim_writer(store, server=self.catalogue.server_id)
         self.catalogue.grant_writer(volume.id, number)
         return number
 
@@ -269,13 +352,6 @@ class App:
                     f"the lab's clock was chosen, but {name} at {address} is no lab's",
                     hint="leave out --clock lab, or RECONCILER_CLOCK",
                 )
-
-
-def _folder(volume: Volume) -> Path:
-    """The folder of a volume: made for a new one; that of a known one has to be there."""
-    name = f"volume {volume.name} of pool {volume.pool}"
-    folder = new_folder if volume.repository_id is None else known_folder
-    return folder(Path(volume.path), name)
 
 
 def _is_loopback(address: str) -> bool:

@@ -9,6 +9,7 @@ ReconcilerError
 │                            StateChangeFailedError · DiskUnreadableError · TrackingLostError
 ├── ReplicaInconsistentError
 ├── RepositoryError          RepositoryUnavailableError · RepositoryLockedError
+│                            RepositoryExistsError · RepositoryKeyError · VolumeFullError
 │                            BlockMissingError · BlockDamagedError
 ├── RecoveryError            TargetExistsError · TargetFullError · ItemNotFoundError
 ├── CatalogueError           CatalogueLockedError · SchemaTooNewError
@@ -194,6 +195,24 @@ class RepositoryUnavailableError(RepositoryError):
 
     code = "repository.unavailable"
     retry = Retry.LATER
+
+
+class VolumeFullError(RepositoryUnavailableError):
+    """Writing would take the room that deleting needs, or more than the quota; it stopped first."""
+
+    code = "repository.volume_full"
+
+
+class RepositoryExistsError(RepositoryError):
+    """There is a repository already where one was to be made."""
+
+    code = "repository.exists"
+
+
+class RepositoryKeyError(RepositoryError):
+    """The repository is encrypted, and no key opens it."""
+
+    code = "repository.key"
 
 
 class RepositoryLockedError(RepositoryError):

@@ -7,7 +7,7 @@ same request. Whoever needs a machine back at 3 a.m. should not wait for a backu
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import uuid4
@@ -21,9 +21,10 @@ from reconciler.execute.workers import carry_out
 from reconciler.logs import Event, bound, get_logger
 from reconciler.model.machine import Inventory, NaturalKey
 from reconciler.model.names import GroupName, HostName, PlanId
-from reconciler.model.observed import Observed
+from reconciler.model.observed import Observed, VolumeFacts
 from reconciler.observe.inventory import Lookout
 from reconciler.observe.observer import RECOVER_DISKS, observe
+from reconciler.owner import is_alive, life_of
 from reconciler.plan.actions import DeletePoints, Finding, Plan, RecoverDisks, Severity
 from reconciler.plan.alerts import Condition, conditions, failure
 from reconciler.plan.planner import Occasion, make_plan, recovery_plan
@@ -33,7 +34,6 @@ from reconciler.plan.sightings import certain
 from reconciler.policy.parse import ParsedSet
 from reconciler.policy.policy_set import PolicySet
 from reconciler.record.entries import Alert, PassRecord
-from reconciler.record.owner import is_alive, life_of
 
 CLOCK_SLACK: Final = timedelta(minutes=5)
 LONGEST_PAUSE: Final = timedelta(days=30)
@@ -62,6 +62,7 @@ class Reconciler:
     lookout: Lookout
     clock_name: str
     tell_every_s: float
+    look_at_volumes: Callable[[PolicySet], tuple[VolumeFacts, ...]]
 
     def plan(self) -> Plan:
         """Decide what is due now, and change nothing."""
@@ -77,6 +78,9 @@ class Reconciler:
         observed = observe(
             inventory, catalogue, self.tools.lease_clock(), old_before=_old_before(wanted, now)
         )
+        # after the jobs: what one of them has put on a volume meanwhile is seen there
+        growth = {} if is_routine else catalogue.growth()
+        observed = replace(observed, volumes=self.look_at_volumes(wanted), growth=growth)
         occasion = Occasion(
             PlanId(str(uuid4())),
             now,

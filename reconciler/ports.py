@@ -6,9 +6,7 @@ itself.
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Protocol
-
-import obspec
+from typing import TYPE_CHECKING, Protocol
 
 from reconciler.model.machine import (
     Checkpoint,
@@ -25,9 +23,20 @@ Clock = Callable[[], datetime]
 """The time now, aware and in UTC."""
 
 
-class ObjectStore(
-    obspec.Put, obspec.Get, obspec.GetRange, obspec.Head, obspec.List, obspec.Delete, Protocol
-):
+if TYPE_CHECKING:
+    import obspec
+
+    class _Store(
+        obspec.Put, obspec.Get, obspec.GetRange, obspec.Head, obspec.List, obspec.Delete, Protocol
+    ):
+        """obspec's protocols; they take longer to load than many a command takes to run."""
+else:
+
+    class _Store(Protocol):
+        """Nothing of them is needed to run."""
+
+
+class ObjectStore(_Store, Protocol):
     """Where blocks live. A put that returned survives a power cut, and is never seen half.
 
     Missing objects raise FileNotFoundError (obspec's NotFoundError maps to it), `mode="create"`

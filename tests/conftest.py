@@ -35,6 +35,7 @@ from reconciler.model.names import (
     GroupName,
     HostName,
     JobId,
+    PoolName,
     RctId,
     RecoveryPointId,
     ReferencePointId,
@@ -42,7 +43,7 @@ from reconciler.model.names import (
     VmId,
     VolumeId,
 )
-from reconciler.model.observed import Observed
+from reconciler.model.observed import Observed, VolumeFacts
 from reconciler.model.protection import (
     Cause,
     CauseKind,
@@ -55,7 +56,7 @@ from reconciler.model.protection import (
 )
 from reconciler.policy.protection_group import ProtectionGroup
 
-pytest_plugins = ["tests.lab_world", "tests.tcp_proxy"]
+pytest_plugins = ["tests.lab_world", "tests.storage_servers", "tests.tcp_proxy"]
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 GIB = 1 << 30
@@ -184,7 +185,8 @@ def make_observed() -> Callable[..., Observed]:
             )
             for name in silent
         }
-        seen = Observed(SERVER, Inventory(reports, quiet))
+        volume = VolumeFacts(PoolName("main"), "main-1", VolumeId("volume-1"), "/backup/main-1")
+        seen = Observed(SERVER, Inventory(reports, quiet), volumes=(volume,))
         return replace(seen, **recorded)  # type: ignore[arg-type]
 
     return make

@@ -21,22 +21,29 @@ def write(file: Path, content: Content) -> None:
         FileExistsError: There is one already.
     """
     with file.open("xb") as target:
-        for part in _parts(content):
+        for part in parts(content):
             target.write(part)
         target.flush()
         os.fsync(target.fileno())
 
 
-def _parts(content: Content) -> Iterator[Buffer]:
+def parts(content: Content) -> Iterator[Buffer]:
+    """The bytes of whatever may be put."""
     if isinstance(content, Path):
         with content.open("rb") as source:
             yield from iter(lambda: source.read(CHUNK_BYTES), b"")
     elif hasattr(content, "read"):
         yield from iter(lambda: content.read(CHUNK_BYTES), b"")
-    elif (whole := _as_buffer(content)) is not None:
-        yield whole
+    elif (buffer := _as_buffer(content)) is not None:
+        yield buffer
     elif not isinstance(content, Buffer):
         yield from content
+
+
+def whole(content: Content) -> memoryview:
+    """All bytes of whatever may be put, in one piece: no object of ours is large."""
+    buffer = _as_buffer(content)
+    return memoryview(b"".join(parts(content))) if buffer is None else buffer.cast("B")
 
 
 def _as_buffer(content: object) -> memoryview | None:
@@ -57,15 +64,22 @@ def read_range(file: Path, start: int, length: int) -> bytes:
     return data
 
 
-def make_folder(folder: Path) -> None:
-    """Make a folder and those above it; on return they survive a power cut."""
-    missing = []
-    while not folder.is_dir():
-        missing.append(folder)
+def read_range_into(file: Path, start: int, target: memoryview) -> int:
+    """Bytes of a file into a buffer, which is left unfilled only at the file's end."""
+    done = 0
+    with file.open("rb", buffering=0) as source:
+        source.seek(start)
+        while done < len(target) and (more := source.readinto(target[done:])):
+            done += more
+    return done
+
+
+def sync_folders(folder: Path, root: Path) -> None:
+    """Make the entries of a folder durable, and those of all above it up to a root."""
+    while folder != root:
+        sync_folder(folder)
         folder = folder.parent
-    for new in reversed(missing):
-        new.mkdir(exist_ok=True)
-        sync_folder(new.parent)
+    sync_folder(root)
 
 
 def sync_folder(folder: Path) -> None:

@@ -4,9 +4,10 @@ A put writes a file in `.incoming`, syncs it, gives it its name in one step and 
 under its final name an object is whole and stays. obstore's own local store does not sync.
 """
 
+from __future__ import annotations
+
 import errno
 import os
-import re
 import secrets
 import stat
 from collections.abc import Iterator, Sequence
@@ -14,25 +15,26 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import count, islice
 from pathlib import Path
-from typing import Final
-
-from obspec import Attributes, GetOptions, ObjectMeta, PutMode, PutResult
+from typing import TYPE_CHECKING, Final
 
 from reconciler.adapters.durable import (
     CHUNK_BYTES,
     Content,
     host_label,
     is_left_behind,
-    make_folder,
     read_range,
+    read_range_into,
     sync_folder,
+    sync_folders,
     write,
 )
+from reconciler.adapters.object_names import name_steps, range_length
 from reconciler.errors import RepositoryUnavailableError
 
+if TYPE_CHECKING:
+    from obspec import Attributes, GetOptions, ObjectMeta, PutMode, PutResult
+
 _INCOMING: Final = ".incoming"
-_SEGMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,254}")
-_MOST_NAME: Final = 1024
 _NO_OBJECT: Final = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 _LISTED_AT_ONCE: Final = 1000
 
@@ -94,6 +96,8 @@ class FolderStore:
         self._is_marked = self._incoming.is_dir()
         self._owner = f"{host_label()}~{os.getpid()}~{secrets.token_hex(8)}"
         self._counter = count()
+        self._known: set[Path] = set()
+        """Folders that are durable themselves."""
         self._sweep()
 
     def put(  # noqa: PLR0913
@@ -121,15 +125,20 @@ class FolderStore:
         incoming = self._incoming / f"{self._owner}~{next(self._counter)}"
         try:
             write(incoming, file)
-            make_folder(target.parent)
+            self._make_folder(target.parent)
             if mode == "create":
                 os.link(incoming, target)  # unlike a rename it never replaces
             else:
                 incoming.replace(target)
-            sync_folder(target.parent)
+            self._sync(target.parent)
         finally:
             incoming.unlink(missing_ok=True)
         return {"e_tag": None, "version": None}
+
+    def settle(self, folder: str) -> None:
+        """Make durable what is found in a folder: who put it may have died before it was."""
+        with suppress(FileNotFoundError):
+            sync_folders(self._file(folder), self._root)
 
     def get(self, path: str, *, options: GetOptions | None = None) -> FolderObject:
         """A whole object.
@@ -150,12 +159,7 @@ class FolderStore:
             FileNotFoundError: There is no such object.
             EOFError: The object ends before the range does.
         """
-        if length is None:
-            if end is None:
-                raise ValueError("a range needs an end or a length")
-            length = end - start
-        if start < 0 or length <= 0:
-            raise ValueError(f"no range: {length} bytes at {start}")
+        length = range_length(start, end, length)
         try:
             data = read_range(self._file(path), start, length)
         except _NO_OBJECT as error:
@@ -163,6 +167,17 @@ class FolderStore:
         if len(data) != length:
             raise EOFError(f"{path} ends before byte {start + length}")
         return data
+
+    def get_range_into(self, path: str, *, start: int, target: memoryview) -> int:
+        """Bytes into a buffer: what only a store on this machine can do. Returns how many.
+
+        Raises:
+            FileNotFoundError: There is no such object.
+        """
+        try:
+            return read_range_into(self._file(path), start, target)
+        except _NO_OBJECT as error:
+            raise self._missing(path) from error
 
     def head(self, path: str) -> ObjectMeta:
         """Name, size and time of an object.
@@ -208,10 +223,20 @@ class FolderStore:
 
     def _file(self, path: str) -> Path:
         """Where an object is; a name that could lead elsewhere is refused."""
-        segments = path.split("/")
-        if len(path) > _MOST_NAME or not all(_SEGMENT.fullmatch(part) for part in segments):
-            raise ValueError(f"{path[:200]!r} is not the name of an object")
-        return self._root.joinpath(*segments)
+        return self._root.joinpath(*name_steps(path))
+
+    def _make_folder(self, folder: Path) -> None:
+        if not folder.is_dir():
+            self._known.discard(folder)
+            folder.mkdir(parents=True, exist_ok=True)
+
+    def _sync(self, folder: Path) -> None:
+        if folder in self._known:
+            sync_folder(folder)
+            return
+        # A folder that is there may have been made by a process that died before it was durable.
+        sync_folders(folder, self._root)
+        self._known.add(folder)
 
     def _missing(self, path: str) -> FileNotFoundError:
         self._check_present()

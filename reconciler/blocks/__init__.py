@@ -12,7 +12,9 @@ What holds at any moment, whatever is killed:
 - The manifest is the commit. What it names was durable before it was written, so a recovery point
   that can be seen can be read; what no manifest names is garbage.
 - Nothing that is read is believed: documents and tables by their checksum and bounds, blocks and
-  nodes by their hash. Wrong bytes are never returned; damage is an error that names pack and slot.
+  nodes by their hash or, sealed, by their tag. Wrong bytes are never returned; damage is an error
+  that names pack and slot.
+- A key is used for one pack, a nonce for one of its slots: nothing is ever sealed twice alike.
 - No operation for a small change reads or writes in proportion to the disk, the number of
   recovery points or the repository. A change rewrites the leaves it touches and their ancestors;
   opening lists only folders of new packs; the index is mapped, not read.
@@ -20,10 +22,18 @@ What holds at any moment, whatever is killed:
 - The index is a cache. Its answers are guesses until the pack's table confirms the whole hash.
 
 Who does what: `repository` opens, `draft` makes a recovery point, `replica` fills it from a
-source, `volume` reads it, `verify` doubts it. Below them `tree` and `manifest` say what a disk is,
-`prune` deletes packs that nobody needs,
-`block_writer` and `pack_reader` move blocks, `pack`, `codec` and `document` are the bytes,
-`index` and `numbers` serve writers, `objects` is the store with our errors.
+source, `sampling` doubts what the source calls unchanged, `volume` reads a point, `restore` writes
+it out, `verify` doubts it, `heal` gives it back what it lost. Below them `tree` and `manifest` say
+what a disk is, `prune` deletes packs that nobody needs,
+`block_writer` and `pack_reader` move blocks, `pack_tables` know where they are, `pack`, `codec`,
+`keys` and `document` are the bytes,
+`index` and `numbers` serve writers, `objects` is the store with our errors. `threads` spreads
+work, `late` loads what is slow to load only when it is needed.
+
+A disk is read by one thread at a time, or by several where the source can be shared; each thread
+then hashes, compresses, seals and stores what it has read in a pack of its own, and one more thread
+makes full packs durable. Two packs may wait for that: who fills a third one waits too, so memory is
+bounded whatever the disk.
 
 Decided against:
 

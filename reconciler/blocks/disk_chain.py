@@ -30,10 +30,6 @@ _WINDOW_BYTES: Final = 256 << 30
 """Work goes on in windows of the disk, so that memory does not grow with it."""
 
 
-MAX_CHAIN_FILES: Final = 64
-"""Ours, to bound what a hostile file can make us open; Hyper-V allows 50 checkpoints."""
-
-
 class Image(Protocol):
     """One file of a chain, whatever its format."""
 

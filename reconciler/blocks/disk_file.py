@@ -36,6 +36,17 @@ def open_disk(files: DiskFiles, path: str) -> DiskChain:
         DiskUnreadableError: A file breaks its format, or a parent is missing or another one.
         DiskNotSupportedError: The formats of a chain differ, or a VHD is too old.
     """
+    is_vhd_file = format_of(files, path) is DiskFormat.VHD
+    reader = vhd.open_chain if is_vhd_file else vhdx.open_chain
+    return reader(files, path)
+
+
+def format_of(files: DiskFiles, path: str) -> DiskFormat:
+    """The format that a file's name and content agree on.
+
+    Raises:
+        DiskUnreadableError: They do not, or the file is no virtual disk.
+    """
     found = _signatures(files, path)
     named = _BY_SUFFIX.get(PureWindowsPath(path).suffix.casefold())
     usable = found if named is None else found & {named}
@@ -47,8 +58,7 @@ def open_disk(files: DiskFiles, path: str) -> DiskChain:
             "a VHDX .vhdx or .avhdx",
             path=path,
         )
-    reader = vhd.open_chain if DiskFormat.VHD in usable else vhdx.open_chain
-    return reader(files, path)
+    return usable.pop()
 
 
 def create_disk(path: Path, geometry: DiskGeometry, virtual_disk_id: str) -> DiskWriter:

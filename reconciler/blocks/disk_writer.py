@@ -10,11 +10,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 from uuid import UUID
 
 from reconciler.errors import DiskNotSupportedError
 from reconciler.model.machine import DiskGeometry
+
+MOST_WRITE_BYTES: Final = 64 << 10
+"""At once. Measured on ext4 into holes: 4 MiB at once took 3 to 9 times the system's time, why is
+not known."""
 
 
 class DiskWriter(ABC):
@@ -85,7 +89,7 @@ class DiskWriter(ABC):
             os.fsync(self._file.fileno())
         finally:
             self._file.close()
-        _sync_folder(self._path.parent)
+        synced_folder(self._path.parent)
 
     def abandon(self) -> None:
         """Close the file as it is: no valid disk. It is left for the caller to remove."""
@@ -138,7 +142,7 @@ class DiskWriter(ABC):
         self._file.seek(offset)
         rest = memoryview(data)
         while rest:
-            rest = rest[self._file.write(rest) :]
+            rest = rest[self._file.write(rest[:MOST_WRITE_BYTES]) :]
 
 
 def checked_id(path: Path, virtual_disk_id: str) -> UUID:
@@ -164,7 +168,7 @@ def wrong_geometry(path: Path, what: str, geometry: DiskGeometry) -> DiskNotSupp
     )
 
 
-def _sync_folder(folder: Path) -> None:
+def synced_folder(folder: Path) -> None:
     """Make the file's name durable, where folders can be opened (not on Windows)."""
     if os.name != "posix":
         return

@@ -1,26 +1,28 @@
 """Small objects in JSON: one line of canonical JSON, one line with its SHA-256.
 
-Canonical means orjson with sorted keys and no white space, so equal values are equal bytes, and
-`head -n 1` gives JSON that any tool reads.
+Canonical means sorted keys and no white space, so equal values are equal bytes, and `head -n 1`
+gives JSON that any tool reads. msgspec and not pydantic, because it loads in a fifth of the time,
+and every command waits for that.
 """
 
 import hashlib
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final, TypeVar
 
-import orjson
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, ValidationError
+import msgspec
+from msgspec import Meta
 
 from reconciler.blocks.objects import damaged
 
 _TRAILER_BYTES: Final = 66
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
+Moment = Annotated[int, Meta(ge=0)]
+"""Whole microseconds since 1970, UTC; see `moment` and `microseconds`."""
 
-class Document(BaseModel):
+
+class Document(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What every document shares: frozen, no unknown keys, no silent conversion."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, from_attributes=True)
 
 
 DocumentT = TypeVar("DocumentT", bound=Document)
@@ -28,7 +30,7 @@ DocumentT = TypeVar("DocumentT", bound=Document)
 
 def to_bytes(document: Document) -> bytes:
     """The stored form of a document."""
-    line = orjson.dumps(document.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS)
+    line = msgspec.json.encode(document, order="sorted")
     return b"%b\n%b\n" % (line, hashlib.sha256(line).hexdigest().encode())
 
 
@@ -40,11 +42,9 @@ def from_bytes(kind: type[DocumentT], data: bytes, name: str) -> DocumentT:
     """
     line = checked_line(data, name)
     try:
-        return kind.model_validate_json(line)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise damaged(f"{name} is not valid: {where}: {first['msg']}") from error
+        return msgspec.json.decode(line, type=kind)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise damaged(f"{name} is not valid: {error}") from error
 
 
 def checked_line(data: bytes, name: str) -> bytes:
@@ -59,20 +59,18 @@ def checked_line(data: bytes, name: str) -> bytes:
     return line
 
 
-def _from_microseconds(value: object) -> object:
-    if isinstance(value, int) and not isinstance(value, bool):
-        try:
-            return _EPOCH + timedelta(microseconds=value)
-        except OverflowError as error:
-            raise ValueError("not a time") from error
-    if isinstance(value, datetime) and value.tzinfo is not None:
-        return value
-    raise ValueError("times are whole microseconds since 1970, UTC")
+def moment(value: int) -> datetime:
+    """A time out of a document.
+
+    Raises:
+        ValueError: No calendar has it.
+    """
+    try:
+        return _EPOCH + timedelta(microseconds=value)
+    except OverflowError as error:
+        raise ValueError("not a time") from error
 
 
-def _to_microseconds(value: datetime) -> int:
+def microseconds(value: datetime) -> int:
+    """A time for a document."""
     return (value - _EPOCH) // timedelta(microseconds=1)
-
-
-Moment = Annotated[datetime, BeforeValidator(_from_microseconds), PlainSerializer(_to_microseconds)]
-"""An aware time, stored as whole microseconds since 1970, UTC."""

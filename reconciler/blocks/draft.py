@@ -1,11 +1,13 @@
 """A recovery point in the making."""
 
 from contextlib import suppress
+from threading import RLock
 from typing import Self
 
+from reconciler.blocks.arrays import Addresses
 from reconciler.blocks.block_writer import BlockSink, BlockWriter
 from reconciler.blocks.header import RepositoryHeader
-from reconciler.blocks.layout import Addresses, manifest_name
+from reconciler.blocks.layout import manifest_name
 from reconciler.blocks.manifest import DiskManifest, Manifest, Statistics, manifest_bytes
 from reconciler.blocks.tree import DraftTree, TreeShape
 from reconciler.errors import RepositoryError
@@ -31,6 +33,7 @@ class DraftDisk:
         """Counted by whoever reads the source."""
         self._header = header
         self._writer = writer
+        self._lock = RLock()
         shape = TreeShape(self.block_count, header.node_fan_out)
         tree = None if base is None else base.tree
         self._tree = DraftTree(shape, writer.load_node, writer.store_node, tree)
@@ -46,7 +49,7 @@ class DraftDisk:
         return self._tree.is_dirty
 
     def put(self, first_block: int, data: bytes | bytearray | memoryview) -> None:
-        """Give consecutive blocks their content.
+        """Give consecutive blocks their content; several threads may.
 
         Shape: whole blocks; only the last block of the disk may be short.
         """
@@ -62,17 +65,21 @@ class DraftDisk:
             view = memoryview(bytes(view) + bytes(padding))
         if end > self.size and any(view[self.size - end :]):
             raise ValueError("the last block holds bytes beyond the end of the disk")
-        self._tree.set(first_block, self._writer.blocks(view, self.block_bytes))
+        stored = self._writer.blocks(view, self.block_bytes)
+        with self._lock:
+            self._tree.set(first_block, stored.addresses)
 
     def clear(self, first_block: int, end_block: int) -> None:
         """Make blocks zero; costs nothing for what is zero already."""
         if not 0 <= first_block <= end_block <= self.block_count:
             raise ValueError(f"blocks {first_block}..{end_block} are not all of the disk")
-        self._tree.clear(first_block, end_block)
+        with self._lock:
+            self._tree.clear(first_block, end_block)
 
     def addresses(self, first_block: int, count: int) -> Addresses:
         """Where consecutive blocks are as the draft stands."""
-        return self._tree.addresses(first_block, count)
+        with self._lock:
+            return self._tree.addresses(first_block, count)
 
     def write_nodes(self) -> None:
         """Store the nodes that changed."""
@@ -108,7 +115,7 @@ class Draft:
     def __init__(self, header: RepositoryHeader, sink: BlockSink, *, pack_bytes: int) -> None:
         self._header = header
         self._sink = sink
-        self._writer = BlockWriter(sink, header.id, pack_bytes=pack_bytes)
+        self._writer = BlockWriter(sink, pack_bytes=pack_bytes)
         self._disks: list[DraftDisk] = []
         self._is_open = True
 
@@ -180,10 +187,10 @@ class Draft:
 
     def _create(self, name: str, data: bytes) -> None:
         try:
-            self._sink.objects.create(name, data)
+            self._sink.objects.create_document(name, data)
         except FileExistsError as error:
             # A store may have written it and lost the answer.
-            if self._sink.objects.get(name, len(data)) != data:
+            if self._sink.objects.document(name, len(data)) != data:
                 raise RepositoryError(
                     f"{name} is there already; a sealed recovery point is never changed",
                     hint="give the new recovery point an id of its own",

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Final, Literal
 
-from pydantic import Field
+from msgspec import Meta
 
 from reconciler.blocks.document import Document, from_bytes, to_bytes
 from reconciler.blocks.layout import head_name
@@ -18,12 +18,12 @@ from reconciler.model.protection import Head
 
 MOST_HEAD_BYTES: Final = 1 << 20
 
-Text = Annotated[str, Field(max_length=4096)]
+Text = Annotated[str, Meta(max_length=4096)]
 
 
-class _Head(Document):
+class _Head(Document, frozen=True, kw_only=True):
     format: Literal["reconciler-head"] = "reconciler-head"
-    version: Literal[0] = 0
+    version: Literal[1] = 1
     source: Text
     recovery_point: Text
     reference_point: Text | None
@@ -38,7 +38,7 @@ def read_head(objects: Objects, source: DataSourceId) -> Head | None:
     """
     name = head_name(source)
     try:
-        data = objects.get(name, MOST_HEAD_BYTES)
+        data = objects.document(name, MOST_HEAD_BYTES)
     except FileNotFoundError:
         return None
     document = from_bytes(_Head, data, name)
@@ -61,4 +61,4 @@ def write_head(objects: Objects, head: Head) -> None:
         reference_point=head.reference_point,
         rct_ids={str(disk): str(rct) for disk, rct in head.rct_ids.items()},
     )
-    objects.put(head_name(head.source), to_bytes(document))
+    objects.put_document(head_name(head.source), to_bytes(document))

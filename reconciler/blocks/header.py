@@ -1,38 +1,37 @@
 """What a repository says of itself: the object that is read before all others."""
 
+from contextlib import suppress
 from typing import Annotated, Final, Literal
 from uuid import UUID, uuid4
 
-import orjson
-from pydantic import Field, field_validator
+import msgspec
+from msgspec import Meta
 
 from reconciler.blocks.document import Document, checked_line, from_bytes, to_bytes
 from reconciler.blocks.layout import FORMAT_NAME, FORMAT_VERSION, HEADER_NAME
 from reconciler.blocks.objects import Objects
-from reconciler.errors import RepositoryError
+from reconciler.errors import RepositoryError, RepositoryExistsError
 
 DEFAULT_BLOCK_BYTES: Final = 64 << 10
 DEFAULT_NODE_FAN_OUT: Final = 1024
 _MOST_BYTES: Final = 64 << 10
 
 
-class RepositoryHeader(Document):
+class RepositoryHeader(Document, frozen=True, kw_only=True):
     """Facts that never change while the repository lives."""
 
     format: Literal["reconciler-repository"] = FORMAT_NAME
-    version: Literal[0] = FORMAT_VERSION
-    repository: str = Field(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
-    block_bytes: Annotated[int, Field(ge=512, le=4 << 20)]
-    node_fan_out: Annotated[int, Field(ge=2, le=1 << 16)]
+    version: Literal[1] = FORMAT_VERSION
+    repository: Annotated[str, Meta(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
+    block_bytes: Annotated[int, Meta(ge=512, le=4 << 20)]
+    node_fan_out: Annotated[int, Meta(ge=2, le=1 << 16)]
     hash: Literal["sha256"] = "sha256"
-    encryption: Literal["none"] = "none"
+    encryption: Literal["none", "aes-256-gcm"] = "none"
 
-    @field_validator("block_bytes", "node_fan_out")
-    @classmethod
-    def _is_power_of_two(cls, value: int) -> int:
-        if value & (value - 1):
-            raise ValueError("must be a power of two")
-        return value
+    def __post_init__(self) -> None:
+        for value in (self.block_bytes, self.node_fan_out):
+            if value & (value - 1):
+                raise ValueError(f"{value} is not a power of two")
 
     @property
     def id(self) -> UUID:
@@ -45,23 +44,37 @@ class RepositoryHeader(Document):
         return self.node_fan_out * 8
 
 
-def create_header(objects: Objects, *, block_bytes: int, node_fan_out: int) -> RepositoryHeader:
+def new_header(*, block_bytes: int, node_fan_out: int, is_encrypted: bool) -> RepositoryHeader:
+    """The header of a repository that is to be made."""
+    return RepositoryHeader(
+        repository=str(uuid4()),
+        block_bytes=block_bytes,
+        node_fan_out=node_fan_out,
+        encryption="aes-256-gcm" if is_encrypted else "none",
+    )
+
+
+def require_none(objects: Objects) -> None:
+    """Make sure that a store is not a repository yet.
+
+    Raises:
+        RepositoryExistsError: It is one.
+    """
+    with suppress(FileNotFoundError):
+        objects.size(HEADER_NAME)
+        raise _already()
+
+
+def create_header(objects: Objects, header: RepositoryHeader) -> None:
     """Make a repository out of an empty store.
 
     Raises:
-        RepositoryError: There is one already.
+        RepositoryExistsError: There is one already.
     """
-    header = RepositoryHeader(
-        repository=str(uuid4()), block_bytes=block_bytes, node_fan_out=node_fan_out
-    )
     try:
         objects.create(HEADER_NAME, to_bytes(header))
     except FileExistsError as error:
-        raise RepositoryError(
-            "there is a repository here already",
-            hint="open it, or choose an empty folder for a new one",
-        ) from error
-    return header
+        raise _already() from error
 
 
 def read_header(objects: Objects) -> RepositoryHeader:
@@ -82,11 +95,18 @@ def read_header(objects: Objects) -> RepositoryHeader:
     return from_bytes(RepositoryHeader, data, HEADER_NAME)
 
 
+def _already() -> RepositoryExistsError:
+    return RepositoryExistsError(
+        "there is a repository here already",
+        hint="open it, or choose an empty folder for a new one",
+    )
+
+
 def _check_version(line: bytes) -> None:
     """Before all else: another version may have other fields."""
     try:
-        content = orjson.loads(line)
-    except orjson.JSONDecodeError:
+        content = msgspec.json.decode(line)
+    except msgspec.DecodeError:
         return
     if not isinstance(content, dict) or content.get("format") != FORMAT_NAME:
         raise RepositoryError(
@@ -94,9 +114,13 @@ def _check_version(line: bytes) -> None:
             hint="check that the right volume is mounted",
         )
     version = content.get("version")
-    if version != FORMAT_VERSION:
-        raise RepositoryError(
-            f"the repository has format version {str(version)[:20]}, "
-            f"this program knows version {FORMAT_VERSION}",
-            hint="use the version of the program that wrote it, or a newer one",
-        )
+    if version == FORMAT_VERSION:
+        return
+    is_newer = isinstance(version, int) and version > FORMAT_VERSION
+    raise RepositoryError(
+        f"the repository has format version {str(version)[:20]}, "
+        f"this program knows version {FORMAT_VERSION}",
+        hint="use a newer version of the program"
+        if is_newer
+        else "use the version of the program that wrote it, or begin a new repository",
+    )

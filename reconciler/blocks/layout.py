@@ -3,17 +3,11 @@
 import re
 from typing import Final
 
-import numpy as np
-import numpy.typing as npt
-
 from reconciler.errors import RepositoryError
 from reconciler.model.names import DataSourceId, RecoveryPointId
 
-Addresses = npt.NDArray[np.uint64]
-"""One 64-bit address per block or node; 0 is the zero block."""
-
 FORMAT_NAME: Final = "reconciler-repository"
-FORMAT_VERSION: Final = 0
+FORMAT_VERSION: Final = 1
 
 SLOT_BITS: Final = 20
 SEQUENCE_BITS: Final = 28
@@ -30,6 +24,8 @@ PACKS: Final = "packs"
 MANIFESTS: Final = "manifests"
 HEADS: Final = "heads"
 WRITERS: Final = "writers"
+KEYS: Final = "keys"
+DRAFTS: Final = "drafts"
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _PACK = re.compile(r"packs/([0-9a-f]{4})/([0-9a-f]{5})/([0-9a-f]{7})\.([0-9]{1,9})")
@@ -118,6 +114,16 @@ def manifest_name(source: DataSourceId, point: RecoveryPointId) -> str:
 def head_name(source: DataSourceId) -> str:
     """The object that names the newest recovery point of a data source."""
     return f"{HEADS}/{checked_id(source)}"
+
+
+def key_name(number: int) -> str:
+    """A slot that opens the master key."""
+    return f"{KEYS}/{number}"
+
+
+def draft_name(source: DataSourceId) -> str:
+    """The object that tells of a recovery point in the making."""
+    return f"{DRAFTS}/{checked_id(source)}"
 
 
 def writer_name(writer: int) -> str:

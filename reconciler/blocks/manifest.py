@@ -3,9 +3,18 @@
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal
 
-from pydantic import Field
+import msgspec
+from msgspec import Meta
 
-from reconciler.blocks.document import Document, Moment, from_bytes, to_bytes
+from reconciler.blocks.document import (
+    Document,
+    DocumentT,
+    Moment,
+    from_bytes,
+    microseconds,
+    moment,
+    to_bytes,
+)
 from reconciler.blocks.layout import FIRST_WRITER, FORMAT_VERSION, LAST_WRITER
 from reconciler.blocks.objects import damaged
 from reconciler.blocks.tree import Tree, TreeShape
@@ -107,14 +116,15 @@ class Manifest:
         )
 
 
-Text = Annotated[str, Field(max_length=4096)]
-Count = Annotated[int, Field(ge=0, lt=1 << 63)]
-Address = Annotated[int, Field(ge=0, lt=1 << 64)]
-Bytes = Annotated[int, Field(ge=0, le=MOST_VIRTUAL_BYTES)]
-BlockBytes = Annotated[int, Field(ge=512, le=4 << 20)]
+Text = Annotated[str, Meta(max_length=4096)]
+Count = Annotated[int, Meta(ge=0)]
+Address = Annotated[int, Meta(ge=0)]
+_END_ADDRESS: Final = 1 << 64
+Bytes = Annotated[int, Meta(ge=0, le=MOST_VIRTUAL_BYTES)]
+BlockBytes = Annotated[int, Meta(ge=512, le=4 << 20)]
 
 
-class _Slot(Document):
+class _Slot(Document, frozen=True, kw_only=True):
     controller_type: Text
     controller_number: Count
     location: Count
@@ -123,8 +133,8 @@ class _Slot(Document):
         return ControllerSlot(self.controller_type, self.controller_number, self.location)
 
 
-class _Geometry(Document):
-    virtual_bytes: Annotated[int, Field(ge=1, le=MOST_VIRTUAL_BYTES)]
+class _Geometry(Document, frozen=True, kw_only=True):
+    virtual_bytes: Annotated[int, Meta(ge=1, le=MOST_VIRTUAL_BYTES)]
     logical_sector_bytes: Bytes
     physical_sector_bytes: Bytes
     format: DiskFormat
@@ -140,7 +150,7 @@ class _Geometry(Document):
         )
 
 
-class _LeftOut(Document):
+class _LeftOut(Document, frozen=True, kw_only=True):
     start: Bytes
     end: Bytes
     reason: Text
@@ -149,7 +159,7 @@ class _LeftOut(Document):
         return LeftOut(self.start, self.end, self.reason)
 
 
-class _DiskDescription(Document):
+class _DiskDescription(Document, frozen=True, kw_only=True):
     id: Text
     slot: _Slot
     virtual_disk_id: Text
@@ -166,32 +176,37 @@ class _DiskDescription(Document):
         )
 
 
-class _Disk(Document):
+class _Disk(Document, frozen=True, kw_only=True):
     description: _DiskDescription
     block_bytes: BlockBytes
     block_count: Count
-    fan_out: Annotated[int, Field(ge=2, le=1 << 16)]
-    height: Annotated[int, Field(ge=1, le=64)]
+    fan_out: Annotated[int, Meta(ge=2, le=1 << 16)]
+    height: Annotated[int, Meta(ge=1, le=64)]
     root: Address
 
     def model(self) -> DiskManifest:
         disk = DiskManifest(self.description.model(), self.block_bytes, self.fan_out, self.root)
+        if self.root >= _END_ADDRESS:
+            raise ValueError(f"disk {self.description.id}: no tree has such a root")
         if (disk.block_count, disk.tree.shape.height) != (self.block_count, self.height):
             raise ValueError(f"disk {self.description.id}: its size does not go with its tree")
         return disk
 
 
-class _Key(Document):
+class _Key(Document, frozen=True, kw_only=True):
     vm_id: Text
     role: Role
 
 
-class _Cause(Document):
+class _Cause(Document, frozen=True, kw_only=True):
     kind: CauseKind
     slot_at: Moment | None
 
+    def model(self) -> Cause:
+        return Cause(self.kind, None if self.slot_at is None else moment(self.slot_at))
 
-class _Point(Document):
+
+class _Point(Document, frozen=True, kw_only=True):
     id: Text
     source: Text
     key: _Key
@@ -215,9 +230,9 @@ class _Point(Document):
             machine_name=self.machine_name,
             host=HostName(self.host),
             group=GroupName(self.group),
-            cause=Cause(self.cause.kind, self.cause.slot_at),
+            cause=self.cause.model(),
             consistency=self.consistency,
-            captured_at=self.captured_at,
+            captured_at=moment(self.captured_at),
             job=JobId(self.job),
             policy_digest=self.policy_digest,
             policy_commit=self.policy_commit,
@@ -226,18 +241,18 @@ class _Point(Document):
         )
 
 
-class _Statistics(Document):
+class _Statistics(Document, frozen=True, kw_only=True):
     bytes_read: Count
     bytes_stored: Count
     blocks_new: Count
 
 
-class _Manifest(Document):
+class _Manifest(Document, frozen=True, kw_only=True):
     format: Literal["reconciler-manifest"] = "reconciler-manifest"
     version: int
     point: _Point
     disks: tuple[_Disk, ...]
-    writer: Annotated[int, Field(ge=FIRST_WRITER, le=LAST_WRITER)]
+    writer: Annotated[int, Meta(ge=FIRST_WRITER, le=LAST_WRITER)]
     statistics: _Statistics
 
     def model(self) -> Manifest:
@@ -254,7 +269,7 @@ def manifest_bytes(manifest: Manifest) -> bytes:
     """The stored form of a manifest."""
     disks = tuple(
         _Disk(
-            description=_DiskDescription.model_validate(disk.description),
+            description=_stored(_DiskDescription, disk.description),
             block_bytes=disk.block_bytes,
             block_count=disk.block_count,
             fan_out=disk.fan_out,
@@ -266,11 +281,38 @@ def manifest_bytes(manifest: Manifest) -> bytes:
     return to_bytes(
         _Manifest(
             version=FORMAT_VERSION,
-            point=_Point.model_validate(manifest.point),
+            point=_point(manifest.point),
             disks=disks,
             writer=manifest.writer,
-            statistics=_Statistics.model_validate(manifest.statistics),
+            statistics=_stored(_Statistics, manifest.statistics),
         )
+    )
+
+
+def _stored(kind: type[DocumentT], described: object) -> DocumentT:
+    """A value of the model as the document that has its fields."""
+    return msgspec.convert(described, kind, from_attributes=True)
+
+
+def _point(point: PointDescription) -> _Point:
+    slot_at = point.cause.slot_at
+    return _Point(
+        id=point.id,
+        source=point.source,
+        key=_stored(_Key, point.key),
+        machine_name=point.machine_name,
+        host=point.host,
+        group=point.group,
+        cause=_Cause(
+            kind=point.cause.kind, slot_at=None if slot_at is None else microseconds(slot_at)
+        ),
+        consistency=point.consistency,
+        captured_at=microseconds(point.captured_at),
+        job=point.job,
+        policy_digest=point.policy_digest,
+        policy_commit=point.policy_commit,
+        base=point.base,
+        configuration_files=dict(point.configuration_files),
     )
 
 

@@ -3,9 +3,9 @@
 from datetime import timedelta
 from threading import Lock
 from time import monotonic
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import Field
+from msgspec import Meta
 
 from reconciler.blocks.document import Document, from_bytes, to_bytes
 from reconciler.blocks.layout import (
@@ -28,12 +28,14 @@ _RESERVE: Final = 256
 _MOST_BYTES: Final = 4096
 
 
-class WriterGrant(Document):
+class WriterGrant(Document, frozen=True, kw_only=True):
     """What the object of a writer says: sequences below `reserved` may have been used."""
 
     format: Literal["reconciler-writer"] = "reconciler-writer"
-    writer: int = Field(ge=FIRST_WRITER, le=LAST_WRITER)
-    reserved: int = Field(ge=FIRST_SEQUENCE, le=END_SEQUENCE)
+    writer: Annotated[int, Meta(ge=FIRST_WRITER, le=LAST_WRITER)]
+    reserved: Annotated[int, Meta(ge=FIRST_SEQUENCE, le=END_SEQUENCE)]
+    server: Annotated[str, Meta(max_length=128)] = ""
+    """The server that the number was granted to, so that one without its catalogue finds itself."""
 
 
 class PackNumbers:
@@ -47,7 +49,9 @@ class PackNumbers:
         self.writer = writer
         self._objects = objects
         self._lock = Lock()
-        self._reserved = self._next = read_grant(objects, writer).reserved
+        granted = read_grant(objects, writer)
+        self._server = granted.server
+        self._reserved = self._next = granted.reserved
         self._open: set[int] = set()
         self._signed_in_at = -_SIGN_IN_S
 
@@ -66,8 +70,7 @@ class PackNumbers:
         with self._lock:
             if monotonic() - self._signed_in_at < _SIGN_IN_S:
                 return
-            grant = WriterGrant(writer=self.writer, reserved=self._reserved)
-            self._objects.put(writer_name(self.writer), to_bytes(grant))
+            self._put(self._reserved)
             self._signed_in_at = monotonic()
 
     def settled(self, number: int) -> None:
@@ -88,9 +91,12 @@ class PackNumbers:
                 f"writer {self.writer} has used all its pack numbers",
                 hint="claim another writer number for this server",
             )
-        grant = WriterGrant(writer=self.writer, reserved=end)
-        self._objects.put(writer_name(self.writer), to_bytes(grant))
+        self._put(end)
         self._reserved = end
+
+    def _put(self, reserved: int) -> None:
+        grant = WriterGrant(writer=self.writer, reserved=reserved, server=self._server)
+        self._objects.put(writer_name(self.writer), to_bytes(grant))
 
 
 def others_at_work(objects: Objects, writer: int) -> list[int]:
@@ -134,14 +140,16 @@ def granted_writers(objects: Objects) -> list[int]:
     return sorted(int(name) for name in names if name.isdigit())
 
 
-def claim(objects: Objects, preferred: int | None) -> int:
+def claim(objects: Objects, preferred: int | None, server: str = "") -> int:
     """Take a writer number for good: the preferred one, or the first that was never taken.
+
+    The grant keeps for which server it is.
 
     Raises:
         RepositoryLockedError: Another writer has the preferred one.
     """
     if preferred is not None:
-        if not _claimed(objects, preferred):
+        if not _claimed(objects, preferred, server):
             raise RepositoryLockedError(
                 f"writer number {preferred} is taken in this repository",
                 hint="claim without a preferred number, and write the granted one down",
@@ -149,15 +157,15 @@ def claim(objects: Objects, preferred: int | None) -> int:
         return preferred
     first = max(granted_writers(objects), default=FIRST_WRITER - 1) + 1
     for writer in range(first, LAST_WRITER + 1):
-        if _claimed(objects, writer):
+        if _claimed(objects, writer, server):
             return writer
     raise RepositoryError(
         "all writer numbers of this repository are taken", hint="make a new repository"
     )
 
 
-def _claimed(objects: Objects, writer: int) -> bool:
-    grant = WriterGrant(writer=writer, reserved=FIRST_SEQUENCE)
+def _claimed(objects: Objects, writer: int, server: str) -> bool:
+    grant = WriterGrant(writer=writer, reserved=FIRST_SEQUENCE, server=server)
     try:
         objects.create(writer_name(writer), to_bytes(grant))
     except FileExistsError:

@@ -4,7 +4,7 @@ import errno
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import datetime
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from typing_extensions import Buffer
 
@@ -12,6 +12,8 @@ from reconciler.errors import BlockDamagedError, RepositoryUnavailableError
 from reconciler.ports import ObjectStore
 
 Result = TypeVar("Result")
+
+_MOST_SEAL_BYTES: Final = 64
 
 _HINTS: Final = {
     errno.ENOSPC: "free space on the volume, or give the pool another one",
@@ -25,6 +27,22 @@ _HINTS: Final = {
 _HINT: Final = "check that the volume is mounted and reachable"
 
 
+class DocumentSeal(Protocol):
+    """What seals documents under their names."""
+
+    def seal_document(self, name: str, data: bytes) -> bytes:
+        """The stored form."""
+        ...
+
+    def open_document(self, name: str, sealed: bytes) -> bytes:
+        """The plain form.
+
+        Raises:
+            BlockDamagedError: It is not what was sealed.
+        """
+        ...
+
+
 class Objects:
     """Reads and writes whole objects, and names the object in every error.
 
@@ -34,6 +52,31 @@ class Objects:
 
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
+        self._seal: DocumentSeal | None = None
+
+    def seal_with(self, seal: "DocumentSeal | None") -> None:
+        """Seal and open documents from here on, in an encrypted repository."""
+        self._seal = seal
+
+    def document(self, name: str, most_bytes: int) -> bytes:
+        """A document in its plain form; raises as `get` does."""
+        data = self.get(name, most_bytes + _MOST_SEAL_BYTES)
+        return data if self._seal is None else self._seal.open_document(name, data)
+
+    def put_document(self, name: str, data: bytes) -> None:
+        """Write or replace a document."""
+        self.put(name, self._sealed(name, data))
+
+    def create_document(self, name: str, data: bytes) -> None:
+        """Write a document.
+
+        Raises:
+            FileExistsError: There is one of this name; it was left alone.
+        """
+        self.create(name, self._sealed(name, data))
+
+    def _sealed(self, name: str, data: bytes) -> bytes:
+        return data if self._seal is None else self._seal.seal_document(name, data)
 
     def get(self, name: str, most_bytes: int) -> bytes:
         """A whole object.
@@ -69,6 +112,14 @@ class Objects:
         if len(data) != length:
             raise damaged(f"{name} ends before byte {start + length}")
         return data
+
+    def read_into(self, name: str, start: int, target: memoryview) -> None:
+        """As `get_range`, into a buffer that is used again: new memory costs as much as a copy."""
+        read = getattr(self._store, "get_range_into", None)
+        if read is None:
+            target[:] = self.get_range(name, start, len(target))
+        elif _translated(name, lambda: read(name, start=start, target=target)) != len(target):
+            raise damaged(f"{name} ends before byte {start + len(target)}")
 
     def size(self, name: str) -> int:
         """Units: bytes.
@@ -113,6 +164,15 @@ class Objects:
         listing = _translated(prefix, lambda: iter(self._store.list(prefix)))
         while (chunk := _translated(prefix, lambda: next(listing, None))) is not None:
             yield from ((meta["path"], meta["size"]) for meta in chunk)
+
+    def settle(self, folder: str) -> None:
+        """Make durable what is found in a folder, before anything is built on it.
+
+        A process that died while it put an object may have left it seen and not durable; stores
+        that are not folders show none such.
+        """
+        if (settle := getattr(self._store, "settle", None)) is not None:
+            _translated(folder, lambda: settle(folder))
 
     def delete(self, name: str) -> None:
         """Remove an object, durably on return; one that is gone already is no error."""

@@ -1,88 +1,62 @@
 """Blocks by address, out of all packs of a repository."""
 
-from collections.abc import Callable, Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from threading import local
-from typing import Final, TypeVar
-from uuid import UUID
+from typing import Final
 
-from reconciler.blocks.codec import Codec, Kind, node_from, zero_hash
-from reconciler.blocks.layout import (
-    Addresses,
-    address_of,
-    pack_name,
-    pack_of,
-    parse_pack_name,
-    shard_folder,
-    shard_of,
-    slot_of,
-)
+from reconciler.blocks.arrays import Addresses
+from reconciler.blocks.codec import Codec, Kind, block_hash, node_from
+from reconciler.blocks.header import RepositoryHeader
+from reconciler.blocks.keys import RepositoryKeys
+from reconciler.blocks.layout import address_of, pack_of, slot_of
 from reconciler.blocks.lru import Lru
 from reconciler.blocks.objects import Objects, damaged
-from reconciler.blocks.pack import (
-    FOOTER_BYTES,
-    HEADER_BYTES,
-    MOST_PACK_BYTES,
-    PackIdentity,
-    PackTable,
-    parse_footer,
-    parse_table,
-)
-from reconciler.errors import BlockDamagedError, BlockMissingError
+from reconciler.blocks.pack import PackIdentity, PackTable
+from reconciler.blocks.pack_tables import PackTables, Shard, by_pack
+from reconciler.errors import BlockDamagedError
 
-_TABLE_CACHE_BYTES: Final = 64 << 20
-_NODE_CACHE_BYTES: Final = 32 << 20
-_SHARD_CACHE_BYTES: Final = 16 << 20
-_MOST_RUN_BYTES: Final = 8 << 20
-_TAIL_BYTES: Final = 64 << 10
-"""Read from a pack's end at once: nearly always the whole table."""
-
-_MISSING_HINT: Final = "request a consistency check: it copies from the source what is missing"
-
-Result = TypeVar("Result")
-Shard = dict[int, int]
-"""Pack number → newest generation."""
+_NODE_CACHE_BYTES: Final = 16 << 20
+_MOST_RUN_BYTES: Final = 4 << 20
+_SMALL_READ_BYTES: Final = 128 << 10
 
 
 class PackReader:
-    """Reads and verifies blocks; several threads may share one.
-
-    Knows packs by listing the folder of the one that is wanted, never all folders. A pack that
-    was written anew as its next generation meanwhile is looked up again, once.
-    """
+    """Reads and verifies blocks; several threads may share one."""
 
     def __init__(
-        self, objects: Objects, repository: UUID, *, block_bytes: int, node_bytes: int
+        self, objects: Objects, header: RepositoryHeader, keys: RepositoryKeys | None
     ) -> None:
+        self.tables = PackTables(objects, header, keys)
         self._objects = objects
-        self._repository = repository
-        self._block_bytes = block_bytes
-        self._node_bytes = node_bytes
-        self._tables: Lru[str, PackTable] = Lru(_TABLE_CACHE_BYTES)
+        self._header = header
+        self._keys = keys
+        self._block_bytes = header.block_bytes
         self._nodes: Lru[int, Addresses] = Lru(_NODE_CACHE_BYTES)
-        self._shards: Lru[int, Shard] = Lru(_SHARD_CACHE_BYTES)
         self._threads = local()
-        self._damaged: set[tuple[str, int]] = set()
-        """Slots found damaged: no longer offered to those who look for a block they hold."""
 
     def fresh(self) -> "PackReader":
         """A reader that trusts nothing that was read before; what it finds damaged, both know."""
-        reader = PackReader(
-            self._objects,
-            self._repository,
-            block_bytes=self._block_bytes,
-            node_bytes=self._node_bytes,
-        )
-        reader._damaged = self._damaged
+        reader = PackReader(self._objects, self._header, self._keys)
+        reader.tables.damaged = self.tables.damaged
         return reader
+
+    def id_of(self, digest: bytes) -> bytes:
+        """What a block of that SHA-256 is known by in this repository."""
+        return self.tables.id_of(digest)
+
+    def identity(self, number: int) -> PackIdentity:
+        """Which pack a number means here."""
+        return self.tables.identity(number)
 
     def doubt(self) -> None:
         """Read everything anew from here on: something was damaged behind our back."""
-        for cache in (self._tables, self._nodes, self._shards):
-            cache.clear()
+        self.tables.doubt()
+        self._nodes.clear()
 
     def data(self, addresses: Sequence[int]) -> dict[int, bytes]:
-        """Plain data blocks by their address, each verified by its hash.
+        """Plain data blocks by their address, each verified by its tag or hash.
 
         Raises:
             BlockMissingError: A pack or a slot is not there.
@@ -94,6 +68,28 @@ class PackReader:
                 result[address_of(number, slot)] = plain
         return result
 
+    def block(self, address: int, kind: Kind) -> bytes:
+        """One block or node in its plain form. Raises as `data` does."""
+        ((_, plain),) = self._read(pack_of(address), [slot_of(address)], kind)
+        return plain
+
+    def data_into(self, addresses: Addresses, target: memoryview) -> None:
+        """Plain data blocks one after the other; where an address is 0 the target is left alone.
+
+        Raises as `data` does.
+        """
+        size = self._block_bytes
+        for number, places, slots in by_pack(addresses):
+            first: dict[int, int] = {}
+            again: list[tuple[int, int]] = []
+            for slot, place in zip(slots.tolist(), places.tolist(), strict=True):
+                if (before := first.setdefault(slot, place)) != place:
+                    again.append((place, before))
+            self.tables.newest(number, partial(self._fill, number, first, target))
+            for place, before in again:
+                start = size * before
+                target[size * place : size * (place + 1)] = target[start : start + size]
+
     def node(self, address: int) -> Addresses:
         """A node of an address tree; read-only. Raises as `data` does."""
         if (node := self._nodes.get(address)) is None:
@@ -102,165 +98,149 @@ class PackReader:
             self._nodes.put(address, node, node.nbytes)
         return node
 
-    def hashes(self, addresses: Sequence[int]) -> list[bytes]:
-        """SHA-256 of data blocks, from the tables alone; raises as `data` does.
+    def ids(self, addresses: Sequence[int]) -> list[bytes]:
+        """Ids of data blocks, from the tables alone; raises as `data` does.
 
         Shape: one for each address, in order; that of a block of zeros for address 0.
         """
-        zero = zero_hash(self._block_bytes)
-        return [self._hash(address) if address else zero for address in addresses]
+        tables = self.tables
+        return [tables.id(address) if address else tables.zero_id for address in addresses]
 
-    def known_hash(self, address: int) -> bytes | None:
-        """The hash of a data block, None when it is not there or was found damaged.
+    def known_id(self, address: int) -> bytes | None:
+        """As `known_ids`, of one block."""
+        return self.tables.known_ids([address])[0]
 
-        For guesses, so damage is no error here, and no folder is listed a second time.
-        """
-        if not address:
-            return zero_hash(self._block_bytes)
-        try:
-            name = self._name(pack_of(address))
-            is_damaged = (name, slot_of(address)) in self._damaged
-            return None if is_damaged else self._entry(name, address)
-        except (FileNotFoundError, BlockMissingError, BlockDamagedError):
-            return None
+    def known_ids(self, addresses: Sequence[int] | Addresses) -> list[bytes | None]:
+        """Ids of data blocks; None for one that is not there or was found damaged."""
+        return self.tables.known_ids(addresses)
 
     def packs(self, shard: int) -> Shard:
         """Packs of one folder, listed now."""
-        found: Shard = {}
-        for name in self._objects.names(shard_folder(shard)):
-            if (parsed := parse_pack_name(name)) is not None:
-                number, generation = parsed
-                found[number] = max(generation, found.get(number, 0))
-        self._shards.put(shard, found, 100 * (len(found) + 1))
-        return found
+        return self.tables.packs(shard)
 
     def table(self, number: int) -> PackTable:
         """The table of a pack, validated. Raises as `data` does."""
-        return self._newest(number, lambda name: self._table(number, name))
+        return self.tables.table(number)
 
     def added(self, number: int, table: PackTable) -> None:
         """Tell of a pack that this process has just written."""
-        if (shard := self._shards.get(shard_of(number))) is not None:
-            shard[number] = 0
-        self._tables.put(pack_name(number, 0), table, _table_size(table))
+        self.tables.added(number, table)
 
     def deleted(self, number: int) -> None:
         """Tell of a pack that this process has just deleted: its blocks are offered no more."""
-        if (shard := self._shards.get(shard_of(number))) is not None:
-            shard.pop(number, None)
+        self.tables.deleted(number)
 
-    def check_header(self, number: int) -> None:
-        """Compare a pack's header with what it must be; reading blocks needs none of it.
+    def faults(self, number: int) -> dict[int, BlockDamagedError]:
+        """Read a whole pack in its order, and compare every block with its id.
+
+        Shape: by the slot; those that are sound are left out. What is found damaged is not
+        offered any more.
 
         Raises:
-            BlockDamagedError: It is something else.
+            BlockMissingError: There is no such pack.
+            BlockDamagedError: Nothing of it can be trusted: its header, table or footer is damaged.
         """
-        header = PackIdentity(self._repository, number).header()
+        self.tables.check_header(number)
+        return self.tables.newest(number, partial(self._faults, number))
 
-        def check(name: str) -> None:
-            if self._objects.get_range(name, 0, HEADER_BYTES) != header:
-                raise damaged(f"pack {name}: the header is damaged", pack=number)
-
-        self._newest(number, check)
-
-    def _newest(self, number: int, use: Callable[[str], Result]) -> Result:
-        """What `use` makes of the pack's newest generation, looked up again if it has gone."""
-        try:
-            return use(self._name(number))
-        except FileNotFoundError:
-            self.packs(shard_of(number))
-        try:
-            return use(self._name(number))
-        except FileNotFoundError as error:
-            raise _missing(number) from error
-
-    def _name(self, number: int) -> str:
-        known = self._shards.get(shard_of(number))
-        if known is None:
-            known = self.packs(shard_of(number))
-        if (generation := known.get(number)) is None:
-            raise FileNotFoundError(pack_name(number, 0))
-        return pack_name(number, generation)
-
-    def _hash(self, address: int) -> bytes:
-        return self._newest(pack_of(address), lambda name: self._entry(name, address))
-
-    def _entry(self, name: str, address: int) -> bytes:
-        table, slot = self._table(pack_of(address), name), slot_of(address)
-        self._check(name, table, slot, Kind.DATA)
-        return table.hash(slot)
-
-    def _read(self, number: int, slots: list[int], kind: Kind) -> list[tuple[int, bytes]]:
-        return self._newest(number, lambda name: self._read_pack(number, name, slots, kind))
-
-    def _read_pack(
-        self, number: int, name: str, slots: list[int], kind: Kind
-    ) -> list[tuple[int, bytes]]:
-        table = self._table(number, name)
-        for slot in slots:
-            self._check(name, table, slot, kind)
-        result: list[tuple[int, bytes]] = []
-        for run in _runs(table, slots):
-            start = table.offsets[run[0]]
-            stored = self._objects.get_range(name, start, table.end(run[-1]) - start)
-            result += self._decoded(name, table, run, memoryview(stored))
+    def _faults(self, number: int, name: str) -> dict[int, BlockDamagedError]:
+        table = self.tables.named(number, name)
+        nodes = set(table.slots(Kind.NODE))
+        result: dict[int, BlockDamagedError] = {}
+        for slot, stored in self._stored(name, table, sorted([*nodes, *table.slots(Kind.DATA)])):
+            try:
+                self._compare(table, slot, stored, is_node=slot in nodes)
+            except ValueError as error:
+                result[slot] = self._damaged(name, slot, error)
         return result
 
-    def _decoded(
-        self, name: str, table: PackTable, run: list[int], stored: memoryview
-    ) -> Iterator[tuple[int, bytes]]:
-        start = table.offsets[run[0]]
-        codec = self._codec()
-        for slot in run:
-            part = stored[table.offsets[slot] - start : table.end(slot) - start]
+    def _compare(self, table: PackTable, slot: int, stored: memoryview, *, is_node: bool) -> None:
+        """Compare a block with its id, though a tag has told already that it is what was sealed.
+
+        Raises:
+            ValueError: It is something else.
+        """
+        space = self._space()
+        if is_node:
+            digest = block_hash(table.decode(slot, stored, space.codec))
+        else:
+            table.decode_into(slot, stored, space.target, space.scratch, space.codec)
+            digest = block_hash(space.target) if table.key is not None else b""
+        if table.key is not None and self.id_of(digest) != table.id(slot):
+            raise ValueError("the block does not match its id")
+
+    def _read(self, number: int, slots: list[int], kind: Kind) -> list[tuple[int, bytes]]:
+        def read(name: str) -> list[tuple[int, bytes]]:
+            table, codec = self.tables.named(number, name), self._space().codec
+            self.tables.check(name, table, slots, kind)
+            result: list[tuple[int, bytes]] = []
+            for slot, stored in self._stored(name, table, slots):
+                try:
+                    result.append((slot, table.decode(slot, stored, codec)))
+                except ValueError as error:
+                    raise self._damaged(name, slot, error) from error
+            return result
+
+        return self.tables.newest(number, read)
+
+    def _fill(self, number: int, places: dict[int, int], target: memoryview, name: str) -> None:
+        table, space, size = self.tables.named(number, name), self._space(), self._block_bytes
+        slots = list(places)
+        self.tables.check(name, table, slots, Kind.DATA)
+        for slot, stored in self._stored(name, table, slots):
+            start = size * places[slot]
+            part = target[start : start + size]
             try:
-                plain = table.decode(slot, part, codec)
+                table.decode_into(slot, stored, part, space.scratch, space.codec)
             except ValueError as error:
-                self._damaged.add((name, slot))
-                raise damaged(f"pack {name}, slot {slot}: {error}", pack=name, slot=slot) from error
-            yield slot, plain
+                raise self._damaged(name, slot, error) from error
 
-    def _check(self, name: str, table: PackTable, slot: int, kind: Kind) -> None:
-        if not table.holds(slot, kind):
-            raise BlockMissingError(
-                f"pack {name} holds no {kind.name.lower()} in slot {slot}",
-                hint=_MISSING_HINT,
-                pack=name,
-                slot=slot,
-            )
-        wanted = self._block_bytes if kind is Kind.DATA else self._node_bytes
-        if table.plain_lengths[slot] != wanted:
-            raise damaged(f"pack {name}, slot {slot}: not of {wanted} bytes", pack=name, slot=slot)
+    def _stored(
+        self, name: str, table: PackTable, slots: list[int]
+    ) -> Iterator[tuple[int, memoryview]]:
+        for run in _runs(table, slots):
+            start, end = run[0][1], run[-1][2]
+            stored = self._range(name, start, end - start)
+            for slot, its_start, its_end in run:
+                yield slot, stored[its_start - start : its_end - start]
 
-    def _table(self, number: int, name: str) -> PackTable:
-        if (table := self._tables.get(name)) is None:
-            try:
-                table = self._load(number, name)
-            except ValueError as error:
-                raise damaged(f"pack {name}: {error}", pack=name) from error
-            self._tables.put(name, table, _table_size(table))
-        return table
+    def _range(self, name: str, start: int, length: int) -> memoryview:
+        """Bytes of a pack, until the thread reads others."""
+        if length <= _SMALL_READ_BYTES:
+            return memoryview(self._objects.get_range(name, start, length))
+        space = self._space()
+        if len(space.buffer) < length:
+            space.buffer = bytearray(max(length, 2 * len(space.buffer)))
+        stored = memoryview(space.buffer)[:length]
+        self._objects.read_into(name, start, stored)
+        return stored
 
-    def _load(self, number: int, name: str) -> PackTable:
-        size = self._objects.size(name)
-        if not HEADER_BYTES + FOOTER_BYTES <= size <= MOST_PACK_BYTES:
-            raise ValueError(f"{size} bytes are no pack")
-        start = max(0, size - _TAIL_BYTES)
-        tail = self._objects.get_range(name, start, size - start)
-        identity = PackIdentity(self._repository, number)
-        footer = parse_footer(tail[-FOOTER_BYTES:], identity, size)
-        if footer.table_offset < start:
-            start = footer.table_offset
-            tail = self._objects.get_range(name, start, size - start)
-        at = footer.table_offset - start
-        entries = tail[at : at + footer.table_bytes]
-        return parse_table(entries, footer, max(self._block_bytes, self._node_bytes))
+    def _damaged(self, name: str, slot: int, error: ValueError) -> BlockDamagedError:
+        fault = damaged(f"pack {name}, slot {slot}: {error}", pack=name, slot=slot)
+        self.tables.damaged[name, slot] = fault
+        return fault
 
-    def _codec(self) -> Codec:
-        codec: Codec | None = getattr(self._threads, "codec", None)
-        if codec is None:
-            codec = self._threads.codec = Codec()
-        return codec
+    def _space(self) -> "_Space":
+        space: _Space | None = getattr(self._threads, "space", None)
+        if space is None:
+            space = self._threads.space = _Space.of(self._block_bytes)
+        return space
+
+
+@dataclass(slots=True)
+class _Space:
+    """What a thread works in."""
+
+    codec: Codec
+    target: memoryview
+    scratch: memoryview
+    buffer: bytearray
+    """For stored bytes; as long as the longest read so far."""
+
+    @classmethod
+    def of(cls, block_bytes: int) -> "_Space":
+        target, scratch = (memoryview(bytearray(block_bytes)) for _ in range(2))
+        return cls(Codec(), target, scratch, bytearray())
 
 
 def _by_pack(addresses: Sequence[int]) -> Iterator[tuple[int, list[int]]]:
@@ -270,22 +250,23 @@ def _by_pack(addresses: Sequence[int]) -> Iterator[tuple[int, list[int]]]:
     yield from slots.items()
 
 
-def _runs(table: PackTable, slots: list[int]) -> Iterator[list[int]]:
-    """Slots in ascending order, cut where one read would not be of consecutive bytes."""
-    run = [slots[0]]
-    for before, slot in pairwise(slots):
-        is_next = table.offsets[slot] == table.end(before)
-        if not is_next or table.end(slot) - table.offsets[run[0]] > _MOST_RUN_BYTES:
+def _runs(table: PackTable, slots: Sequence[int]) -> Iterator[list[tuple[int, int, int]]]:
+    """Ascending slots, cut where one read would not be of consecutive bytes.
+
+    Shape: (slot, where its bytes begin, where they end).
+    """
+    entries = table.entries[slots]
+    offsets, lengths = entries["offset"].tolist(), entries["length"].tolist()
+    run: list[tuple[int, int, int]] = []
+    start = last = 0
+    for slot, offset, length in zip(slots, offsets, lengths, strict=True):
+        end = offset + length
+        if run and (offset != last or end - start > _MOST_RUN_BYTES):
             yield run
             run = []
-        run.append(slot)
-    yield run
-
-
-def _table_size(table: PackTable) -> int:
-    return 256 * (len(table) + 1)
-
-
-def _missing(number: int) -> BlockMissingError:
-    name = pack_name(number, 0).rpartition(".")[0]
-    return BlockMissingError(f"pack {name} is not in the repository", hint=_MISSING_HINT, pack=name)
+        if not run:
+            start = offset
+        run.append((slot, offset, end))
+        last = end
+    if run:
+        yield run

@@ -1,9 +1,11 @@
 """Where the parent of a differencing disk may be, by what its child says.
 
-Paths are those of a host. Nothing here proves a parent: that is done by ids.
+Paths are those of a host, or of files on this machine. Nothing here proves a parent: that is done
+by ids.
 """
 
 import ntpath
+import posixpath
 from collections.abc import Iterator
 
 
@@ -16,6 +18,14 @@ def candidates(child_path: str, relative: str, absolute: str, name: str = "") ->
         absolute: Of the parent.
         name: Of the parent, in the child's folder; the last to be tried.
     """
+    if child_path.startswith("/"):
+        named = _beside_us(posixpath.dirname(child_path), relative, absolute, name)
+    else:
+        named = _on_host(child_path, relative, absolute, name)
+    yield from dict.fromkeys(path for path in named if "\0" not in path)
+
+
+def _on_host(child_path: str, relative: str, absolute: str, name: str) -> list[str]:
     found = []
     if relative:
         found.append(ntpath.normpath(ntpath.join(ntpath.dirname(child_path), relative)))
@@ -23,7 +33,16 @@ def candidates(child_path: str, relative: str, absolute: str, name: str = "") ->
         found.append(_without_prefix(absolute))
     if name:
         found.append(ntpath.join(ntpath.dirname(child_path), ntpath.basename(name)))
-    yield from dict.fromkeys(path for path in found if "\0" not in path)
+    return found
+
+
+def _beside_us(folder: str, relative: str, absolute: str, name: str) -> list[str]:
+    """A chain copied off its host: its places are, if anything, kept in relation to each other."""
+    found = []
+    if relative:
+        found.append(posixpath.normpath(f"{folder}/{relative.replace(chr(92), '/')}"))
+    names = (ntpath.basename(named) for named in (absolute, name))
+    return found + [posixpath.join(folder, name) for name in names if name]
 
 
 def path_key(path: str) -> str:

@@ -2,16 +2,25 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from threading import Lock
 from typing import Final, Protocol
 
+from reconciler.blocks.arrays import Booleans, np
 from reconciler.blocks.codec import block_hash
 from reconciler.blocks.draft import DraftDisk
 from reconciler.blocks.pack_reader import PackReader
+from reconciler.blocks.threads import share
+from reconciler.blocks.volume import held_runs
 from reconciler.errors import DiskUnreadableError
 from reconciler.model.ranges import ByteRange, aligned, clipped, pieces
 
 BATCH_BYTES: Final = 4 << 20
 _BATCH_BLOCKS: Final = 1024
+"""Hashed with one request."""
+_SHARED_BLOCKS: Final = 128
+"""Likewise, where several threads do: the last of them should not work alone for long."""
+
+_Batch = Sequence[ByteRange]
 
 Progress = Callable[[int], None]
 """Called with the bytes read so far, after each batch; what it raises ends the work."""
@@ -66,10 +75,13 @@ def synchronize(
     ranges: Iterable[ByteRange],
     *,
     on_progress: Progress,
+    is_shared: bool = False,
 ) -> int:
     """Copy changed ranges into a draft, and whatever the draft's base cannot tell.
 
-    Blocks that the source has not allocated become zeros without being read.
+    Blocks that the source has not allocated become zeros without being read. Several threads hash,
+    compress and store; they read one after the other unless `is_shared` says that the source can
+    be read by several at once.
 
     Returns:
         Bytes read from the source.
@@ -79,83 +91,157 @@ def synchronize(
     """
     _check_size(disk, source)
     reading = _Reading(disk, source, on_progress)
-    wanted = aligned(clipped([*ranges, *disk.must_read], disk.size), disk.block_bytes)
-    for changed in clipped(wanted, disk.size):
-        at = changed.start
-        for held in _allocated_blocks(disk, source, changed):
-            _clear(disk, at, held.start)
-            reading.add(held)
-            at = held.end
-        _clear(disk, at, changed.end)
-    reading.finish()
+    reading.read_all(_batches(_to_read(disk, source, ranges)), is_shared=is_shared)
     return reading.bytes_read
 
 
 def synchronize_by_hash(
-    disk: DraftDisk, source: HashingSource, packs: PackReader, *, on_progress: Progress
+    disk: DraftDisk,
+    source: HashingSource,
+    packs: PackReader,
+    *,
+    on_progress: Progress,
+    is_shared: bool = False,
 ) -> Comparison:
     """Compare the whole disk with the draft's base by hash, and copy what differs.
 
-    For when nothing tells what changed. What neither side has allocated is not looked at.
+    For when nothing tells what changed. What neither side has allocated is not looked at. Where
+    the source can be read by several threads at once, they also hash it at once.
 
     Raises:
         DiskUnreadableError: As in `synchronize`.
     """
     _check_size(disk, source)
     reading = _Reading(disk, source, on_progress)
-    compared = differing = 0
-    for first in range(0, disk.block_count, _BATCH_BLOCKS):
-        blocks = range(first, min(first + _BATCH_BLOCKS, disk.block_count))
-        held = _held_blocks(disk, source, blocks)
-        known = disk.addresses(first, len(blocks)).tolist()
-        gone = [b for b in blocks if known[b - first] and b not in held]
-        for block in gone:
-            disk.clear(block, block + 1)
-        # A block of the base that is missing or damaged has no hash, so it is copied anew.
-        hashes = [packs.known_hash(known[block - first]) for block in held]
-        changed = _differing(disk, source, held, hashes)
-        for block in changed:
-            reading.add(_block_range(disk, block))
-        compared += len(held) + len(gone)
-        differing += len(changed) + len(gone)
-        on_progress(reading.bytes_read)  # who wants to stop must be heard though nothing differs
-    reading.finish()
-    return Comparison(compared, differing, reading.bytes_read)
+    comparing = _Comparing(disk, source, packs, reading)
+    if is_shared:
+
+        def repair(blocks: range) -> None:
+            for batch in _batches(comparing.changed(blocks)):
+                reading.read(batch)
+
+        share(_steps(disk, _SHARED_BLOCKS), lambda: repair)
+    else:
+        changed = (part for step in _steps(disk, _BATCH_BLOCKS) for part in comparing.changed(step))
+        reading.read_all(_batches(changed), is_shared=False)
+    return comparing.found()
+
+
+class _Comparing:
+    """Compares blocks of a source with those of a draft."""
+
+    def __init__(
+        self, disk: DraftDisk, source: HashingSource, packs: PackReader, reading: "_Reading"
+    ) -> None:
+        self._disk = disk
+        self._source = source
+        self._packs = packs
+        self._reading = reading
+        self._compared = self._differing = 0
+        self._lock = Lock()
+
+    def found(self) -> Comparison:
+        """What was found so far."""
+        return Comparison(self._compared, self._differing, self._reading.bytes_read)
+
+    def changed(self, blocks: range) -> list[ByteRange]:
+        """What must be copied of some blocks; what the source has not allocated becomes zeros."""
+        disk = self._disk
+        held = _held_blocks(disk, self._source, blocks)
+        known = disk.addresses(blocks.start, len(blocks))
+        gone = (known != 0) & ~held
+        for lower, upper in held_runs(gone):
+            disk.clear(blocks.start + lower, blocks.start + upper)
+        places = np.flatnonzero(held)
+        # A block of the base that is missing or damaged has no id, so it is copied anew.
+        ids = self._packs.known_ids(known[places])
+        ranges = [_block_range(disk, block) for block in (places + blocks.start).tolist()]
+        hashes = _hashes(disk, self._source, ranges)
+        id_of = self._packs.id_of
+        changed = [
+            part
+            for part, digest, block_id in zip(ranges, hashes, ids, strict=True)
+            if id_of(digest) != block_id
+        ]
+        with self._lock:
+            self._compared += len(ranges) + int(gone.sum())
+            self._differing += len(changed) + int(gone.sum())
+        self._reading.tell()  # who wants to stop must be heard though nothing differs
+        return changed
 
 
 class _Reading:
-    """Collects ranges, and reads them in batches into the draft."""
+    """Reads batches of ranges into a draft."""
 
     def __init__(self, disk: DraftDisk, source: SourceDisk, on_progress: Progress) -> None:
         self.bytes_read = 0
         self._disk = disk
         self._source = source
         self._on_progress = on_progress
-        self._batch: list[ByteRange] = []
-        self._batch_bytes = 0
+        self._lock = Lock()
 
-    def add(self, held: ByteRange) -> None:
-        """Read a range, now or with the next batch."""
-        for piece in pieces([held], BATCH_BYTES):
-            if self._batch_bytes + piece.length > BATCH_BYTES:
-                self.finish()
-            if self._batch and self._batch[-1].end == piece.start:
-                piece_before = self._batch.pop()
-                self._batch.append(ByteRange(piece_before.start, piece.end))
-            else:
-                self._batch.append(piece)
-            self._batch_bytes += piece.length
+    def read_all(self, batches: Iterable[_Batch], *, is_shared: bool) -> None:
+        """Read all batches, in several threads; their order is nobody's concern."""
+        if is_shared:
+            share(iter(batches), lambda: self.read)
+        else:
+            # Reading belongs to taking a task, which one thread does at a time.
+            share(
+                ((batch, self._read(batch)) for batch in batches),
+                lambda: lambda found: self._put(*found),
+            )
 
-    def finish(self) -> None:
-        """Read what is left."""
-        if not self._batch:
-            return
-        batch, self._batch, self._batch_bytes = self._batch, [], 0
-        for part, data in zip(batch, _read(self._source, batch), strict=True):
+    def read(self, batch: _Batch) -> None:
+        """Read one batch; several threads may."""
+        self._put(batch, self._read(batch))
+
+    def tell(self) -> None:
+        """Tell how far it came."""
+        with self._lock:
+            self._on_progress(self.bytes_read)
+
+    def _read(self, batch: _Batch) -> Sequence[bytes]:
+        return _read(self._source, batch)
+
+    def _put(self, batch: _Batch, parts: Sequence[bytes]) -> None:
+        for part, data in zip(batch, parts, strict=True):
             self._disk.put(part.start // self._disk.block_bytes, data)
-            self._disk.bytes_read += part.length
-            self.bytes_read += part.length
-        self._on_progress(self.bytes_read)
+        with self._lock:
+            count = sum(part.length for part in batch)
+            self._disk.bytes_read += count
+            self.bytes_read += count
+            self._on_progress(self.bytes_read)
+
+
+def _to_read(
+    disk: DraftDisk, source: SourceDisk, ranges: Iterable[ByteRange]
+) -> Iterator[ByteRange]:
+    """What must be read of the ranges; on the way, what nobody allocated becomes zeros."""
+    wanted = aligned(clipped([*ranges, *disk.must_read], disk.size), disk.block_bytes)
+    for changed in clipped(wanted, disk.size):
+        at = changed.start
+        for held in _allocated_blocks(disk, source, changed):
+            _clear(disk, at, held.start)
+            yield held
+            at = held.end
+        _clear(disk, at, changed.end)
+
+
+def _batches(ranges: Iterable[ByteRange]) -> Iterator[_Batch]:
+    """Ranges cut and gathered for one read each; those that touch are joined."""
+    batch: list[ByteRange] = []
+    length = 0
+    for piece in pieces(ranges, BATCH_BYTES):
+        if length + piece.length > BATCH_BYTES:
+            yield batch
+            batch, length = [], 0
+        if batch and batch[-1].end == piece.start:
+            batch.append(ByteRange(batch.pop().start, piece.end))
+        else:
+            batch.append(piece)
+        length += piece.length
+    if batch:
+        yield batch
 
 
 def _read(source: SourceDisk, ranges: Sequence[ByteRange]) -> Sequence[bytes]:
@@ -190,35 +276,34 @@ def _allocated_blocks(
             at = end
 
 
-def _held_blocks(disk: DraftDisk, source: SourceDisk, blocks: range) -> dict[int, None]:
+def _steps(disk: DraftDisk, most_blocks: int) -> Iterator[range]:
+    for first in range(0, disk.block_count, most_blocks):
+        yield range(first, min(first + most_blocks, disk.block_count))
+
+
+def _held_blocks(disk: DraftDisk, source: SourceDisk, blocks: range) -> Booleans:
+    """Which of some blocks the source may hold anything in."""
     end = min(blocks.stop * disk.block_bytes, disk.size)
     within = ByteRange(blocks.start * disk.block_bytes, end)
-    held: dict[int, None] = {}
+    held = np.zeros(len(blocks), np.bool_)
     for part in _allocated_blocks(disk, source, within):
         last = -(-part.end // disk.block_bytes)
-        held.update(dict.fromkeys(range(part.start // disk.block_bytes, last)))
+        held[part.start // disk.block_bytes - blocks.start : last - blocks.start] = True
     return held
 
 
-def _differing(
-    disk: DraftDisk, source: HashingSource, held: Iterable[int], known: Sequence[bytes | None]
-) -> list[int]:
-    """Blocks whose content is not the known one; a short last block is compared here."""
-    ranges = {block: _block_range(disk, block) for block in held}
-    whole = [part for part in ranges.values() if part.length == disk.block_bytes]
+def _hashes(disk: DraftDisk, source: HashingSource, ranges: Sequence[ByteRange]) -> Iterator[bytes]:
+    """Hashes of blocks; a short last one is padded, and so hashed here."""
+    whole = [part for part in ranges if part.length == disk.block_bytes]
     answers = source.hashes_of(whole) if whole else []
     if len(answers) != len(whole):
         raise DiskUnreadableError(
             f"{len(answers)} hashes came back for {len(whole)} blocks",
             hint="check that the agent on the host has the version of this server",
         )
-    hashes = {part.start: digest for part, digest in zip(whole, answers, strict=True)}
-    differing: list[int] = []
-    for (block, part), digest in zip(ranges.items(), known, strict=True):
-        theirs = hashes.get(part.start) or _padded_hash(disk, source, part)
-        if theirs != digest:
-            differing.append(block)
-    return differing
+    yield from answers
+    for part in ranges[len(whole) :]:
+        yield _padded_hash(disk, source, part)
 
 
 def _padded_hash(disk: DraftDisk, source: SourceDisk, part: ByteRange) -> bytes:

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from uuid import UUID
 
-from reconciler.blocks.block_writer import PACK_TARGET_BYTES, BlockSink
+from reconciler.blocks.block_writer import PACK_TARGET_BYTES, BlockSink, TakeRoom
 from reconciler.blocks.codec import Kind
 from reconciler.blocks.draft import Draft
 from reconciler.blocks.head import read_head, write_head
@@ -14,9 +14,12 @@ from reconciler.blocks.header import (
     DEFAULT_NODE_FAN_OUT,
     RepositoryHeader,
     create_header,
+    new_header,
     read_header,
+    require_none,
 )
 from reconciler.blocks.index import BlockIndex
+from reconciler.blocks.keys import add_key_slot, new_master, open_keys
 from reconciler.blocks.layout import (
     MANIFESTS,
     PACKS,
@@ -24,9 +27,11 @@ from reconciler.blocks.layout import (
     checked_id,
     head_name,
     manifest_name,
+    pack_name,
     pack_number,
     parse_pack_name,
     sequence_of,
+    shard_folder,
     shard_of,
 )
 from reconciler.blocks.manifest import MOST_MANIFEST_BYTES, Manifest, parse_manifest
@@ -74,53 +79,82 @@ class Repository:
         *,
         block_bytes: int = DEFAULT_BLOCK_BYTES,
         node_fan_out: int = DEFAULT_NODE_FAN_OUT,
+        passphrase: str | None = None,
     ) -> UUID:
-        """Make a repository in an empty store; returns its id.
+        """Make a repository in an empty store; with a passphrase it is encrypted. Returns its id.
 
         Raises:
             RepositoryError: There is one already.
         """
-        header = create_header(Objects(store), block_bytes=block_bytes, node_fan_out=node_fan_out)
+        header = new_header(
+            block_bytes=block_bytes, node_fan_out=node_fan_out, is_encrypted=passphrase is not None
+        )
+        objects = Objects(store)
+        if passphrase is not None:
+            require_none(objects)
+            # Before the header: whoever sees a repository can open it.
+            add_key_slot(objects, new_master(), header.id.bytes, passphrase)
+        create_header(objects, header)
         return header.id
 
     @classmethod
-    def open(cls, store: ObjectStore, *, cache: Path, writer: int | None) -> "Repository":
+    def open(
+        cls,
+        store: ObjectStore,
+        *,
+        cache: Path,
+        writer: int | None,
+        passphrase: str | None = None,
+        take_room: TakeRoom | None = None,
+    ) -> "Repository":
         """Open a repository; without a writer number it can only be read.
 
         Args:
             store: Where the objects are.
             cache: A folder of this process for the index; created, and used only for writing.
             writer: The number that `claim_writer` has granted to this server.
+            passphrase: What opens an encrypted one.
+            take_room: Asked before each new pack is put.
 
         Raises:
+            RepositoryKeyError: It is encrypted, and the passphrase does not open it.
             RepositoryError: There is none, it is of another version, or the writer is unknown.
         """
         objects = Objects(store)
         header = read_header(objects)
-        packs = PackReader(
-            objects, header.id, block_bytes=header.block_bytes, node_bytes=header.node_bytes
-        )
+        keys = open_keys(objects, header, passphrase)
+        objects.seal_with(keys)
+        packs = PackReader(objects, header, keys)
         if writer is None:
             return cls(objects, header, packs, None)
         numbers = PackNumbers(objects, writer)
         index = BlockIndex(cache / header.repository, header.repository)
-        repository = cls(objects, header, packs, BlockSink(objects, packs, numbers, index))
+        sink = BlockSink(objects, packs, numbers, index)
+        sink.take_room = take_room or sink.take_room
+        repository = cls(objects, header, packs, sink)
         repository.refresh_index()
         return repository
 
     @staticmethod
-    def claim_writer(store: ObjectStore, preferred: int | None = None) -> int:
+    def claim_writer(store: ObjectStore, preferred: int | None = None, server: str = "") -> int:
         """Take a writer number for good; two servers must never use the same.
+
+        The repository keeps which server has it.
 
         Raises:
             RepositoryLockedError: The preferred number is taken.
         """
-        return claim(Objects(store), preferred)
+        return claim(Objects(store), preferred, server)
 
     @property
     def id(self) -> UUID:
         """The repository's own id."""
         return self._header.id
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether blocks and documents are sealed."""
+        return self._header.encryption != "none"
 
     @property
     def block_bytes(self) -> int:
@@ -153,7 +187,7 @@ class Repository:
         """
         name = manifest_name(source, point)
         try:
-            data = self._objects.get(name, MOST_MANIFEST_BYTES)
+            data = self._objects.document(name, MOST_MANIFEST_BYTES)
         except FileNotFoundError as error:
             raise ItemNotFoundError(
                 f"the repository has no recovery point {point} of {source}",
@@ -162,8 +196,9 @@ class Repository:
         manifest = parse_manifest(data, name)
         if (manifest.point.source, manifest.point.id) != (source, point):
             raise damaged(f"{name} is the manifest of {manifest.point.id}")
-        if any(disk.block_bytes != self.block_bytes for disk in manifest.disks):
-            raise damaged(f"{name} has another block size than the repository")
+        ours = (self.block_bytes, self._header.node_fan_out)
+        if any((disk.block_bytes, disk.fan_out) != ours for disk in manifest.disks):
+            raise damaged(f"{name} has another block size or fan-out than the repository")
         return manifest
 
     def manifests(self, source: DataSourceId) -> list[RecoveryPointId]:
@@ -176,6 +211,15 @@ class Repository:
         names = self._objects.names(MANIFESTS)
         return sorted({DataSourceId(name.split("/")[1]) for name in names})
 
+    def writers(self) -> Mapping[int, str]:
+        """All writer numbers that were ever claimed, and the server that has each; "" if unknown.
+
+        Raises:
+            BlockDamagedError: A grant is damaged.
+        """
+        numbers = granted_writers(self._objects)
+        return {number: read_grant(self._objects, number).server for number in numbers}
+
     def head(self, source: DataSourceId) -> Head | None:
         """The newest recovery point of a data source, and where changes count from."""
         return read_head(self._objects, source)
@@ -183,6 +227,7 @@ class Repository:
     def set_head(self, head: Head) -> None:
         """Move the head; only to a recovery point that is sealed."""
         self._writing()
+        self._objects.settle(f"{MANIFESTS}/{checked_id(head.source)}")
         write_head(self._objects, head)
 
     def remove_head(self, source: DataSourceId) -> None:
@@ -250,6 +295,29 @@ class Repository:
             self.packs.deleted(number)
             yield number
 
+    def find(self, ids: Sequence[bytes]) -> list[int]:
+        """Addresses of durable blocks, 0 for others; a repository open for reading knows none."""
+        return [0] * len(ids) if self._sink is None else self._sink.find(ids)
+
+    def replace_pack(self, number: int, generation: int, data: bytes) -> None:
+        """Make a pack's next generation durable, then delete those before.
+
+        Raises:
+            RepositoryLockedError: Somebody else has made it.
+        """
+        self._writing()
+        name = pack_name(number, generation)
+        try:
+            self._objects.create(name, data)
+        except FileExistsError as error:
+            raise RepositoryLockedError(
+                f"pack {name} is there already: somebody else writes the pack anew",
+                hint="verify again when the other process has ended",
+            ) from error
+        for before in range(generation):
+            self._objects.delete(pack_name(number, before))
+        self.packs.packs(shard_of(number))
+
     def refresh_index(self) -> None:
         """Enter the packs that the index lacks: other writers', or all for a new cache.
 
@@ -272,7 +340,9 @@ class Repository:
         first, last = (pack_number(writer, s) for s in (sequences.start, sequences.stop - 1))
         entered = sequences.start
         for shard in range(shard_of(first), shard_of(last) + 1):
-            for number in sorted(self.packs.packs(shard)):
+            found = sorted(self.packs.packs(shard))
+            self._objects.settle(shard_folder(shard))
+            for number in found:
                 if first <= number <= last:
                     self._enter_pack(index, number)
                     entered = sequence_of(number) + 1
@@ -283,8 +353,8 @@ class Repository:
             table = self.packs.table(number)
         except (BlockDamagedError, BlockMissingError):
             return  # the index is a guess; verify is what reports damage
-        slots = [slot for slot in range(len(table)) if table.holds(slot, Kind.DATA)]
-        index.add([table.hash(s) for s in slots], [address_of(number, s) for s in slots])
+        slots = table.slots(Kind.DATA)
+        index.add([table.id(s) for s in slots], [address_of(number, s) for s in slots])
 
     def _writing(self) -> BlockSink:
         if self._sink is None:

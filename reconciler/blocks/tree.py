@@ -8,9 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
-
-from reconciler.blocks.layout import Addresses
+from reconciler.blocks.arrays import Addresses, np
 
 LoadNode = Callable[[int], Addresses]
 StoreNode = Callable[[bytes], int]

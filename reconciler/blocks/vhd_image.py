@@ -2,12 +2,12 @@
 
 In front of each block stands a bitmap of its sectors. A clear bit sends a differencing disk to its
 parent; in a dynamic disk it stands for a sector that was never written, so for zeros, whatever the
-file holds there. That no two blocks share one place is not checked: it does no harm to a reader.
+file holds there. That no two blocks share one place is not checked here, as it does no
+harm to a reader; `disk_census` does it.
 
 Source: [VHD] Block Allocation Table and Data Blocks, see vhd_format.
 """
 
-from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
@@ -24,34 +24,29 @@ from reconciler.blocks.disk_pieces import (
     inside,
     joined,
 )
-from reconciler.blocks.lru import Lru
+from reconciler.blocks.disk_tables import PAGE_BYTES, TableCache, Tables
 from reconciler.blocks.vhd_faults import damaged
 from reconciler.blocks.vhd_layout import Layout
 from reconciler.model.ranges import ByteRange
 
-TABLE_CACHE_BYTES: Final = 16 << 20
-"""For the pages of block tables and the bitmaps of all files of a chain."""
-_PAGE_BYTES: Final = 64 << 10
-_ENTRIES_PER_PAGE: Final = _PAGE_BYTES // form.BAT_ENTRY_BYTES
-_BATCH_BYTES: Final = 4 << 20
-
-Tables = Lru[ByteRange, bytes]
-"""Parts of one file's tables by their place."""
+_ENTRIES_PER_PAGE: Final = PAGE_BYTES // form.BAT_ENTRY_BYTES
 
 
 class Image:
     """One file of a chain."""
 
-    def __init__(self, layout: Layout, cache: Tables) -> None:
+    def __init__(self, layout: Layout, cache: TableCache, file_index: int) -> None:
         self.path = layout.path
         self.file = layout.file
         self.block_bytes = layout.block_bytes or layout.virtual_bytes
         self._layout = layout
         self._absent = ZEROS if layout.parent is None else IN_PARENT
         self._size = layout.file.size
-        self._cache = cache
+        self._tables = Tables(layout.file, cache, file_index)
         self._bits_bytes = max(1, self.block_bytes // form.SECTOR_BYTES // 8)
         self._before_data = form.bitmap_bytes(self.block_bytes)
+        self.span_bytes = self._before_data + self.block_bytes
+        self.blocks = -(-layout.virtual_bytes // self.block_bytes) if layout.block_bytes else 0
         self._reserved_starts = np.array([p.start for p in layout.reserved], np.int64)
         self._reserved_ends = np.array([p.end for p in layout.reserved], np.int64)
 
@@ -65,6 +60,19 @@ class Image:
         if not self._layout.block_bytes:
             return joined([Pieces(starts, ends, starts), zeros])
         return joined([self._by_block(starts, ends, by_sector=by_sector), zeros])
+
+    def census(self, first: int, last: int) -> tuple[dict[str, int], Offsets]:
+        """How many blocks from `first` up to `last` are in the file, and where they lie.
+
+        Raises:
+            DiskUnreadableError: As `locate`.
+        """
+        blocks = np.arange(first, last)
+        entries = self._bat(blocks)
+        in_file = entries != form.UNUSED
+        places = entries[in_file] * form.SECTOR_BYTES
+        self._check_places(blocks[in_file], places)
+        return {"not_present": len(blocks) - len(places), "present": len(places)}, places
 
     def _by_block(self, starts: Offsets, ends: Offsets, *, by_sector: bool) -> Pieces:
         starts, ends, blocks = cut(starts, ends, self.block_bytes)
@@ -85,11 +93,11 @@ class Image:
         if not len(blocks):
             return np.empty(0, np.int64)
         pages, rows = np.unique(blocks // _ENTRIES_PER_PAGE, return_inverse=True)
-        starts = (self._layout.bat_offset + pages * _PAGE_BYTES).tolist()
+        starts = (self._layout.bat_offset + pages * PAGE_BYTES).tolist()
         # The last page may be cut by the file's end; the table itself lies in the file.
-        places = [ByteRange(at, min(at + _PAGE_BYTES, self._size)) for at in starts]
-        found = dict(self._parts(places))
-        entries = b"".join(found[place].ljust(_PAGE_BYTES, b"\xff") for place in places)
+        places = [ByteRange(at, min(at + PAGE_BYTES, self._size)) for at in starts]
+        parts = self._tables.parts(places)
+        entries = b"".join(part.ljust(PAGE_BYTES, b"\xff") for part in parts)
         table = np.frombuffer(entries, ">u4").astype(np.int64)
         return table.take(rows * _ENTRIES_PER_PAGE + blocks % _ENTRIES_PER_PAGE)
 
@@ -126,19 +134,5 @@ class Image:
 
     def _bitmaps(self, block_places: Offsets) -> dict[int, npt.NDArray[np.uint8]]:
         places = [ByteRange(at, at + self._bits_bytes) for at in np.unique(block_places).tolist()]
-        return {place.start: np.frombuffer(part, np.uint8) for place, part in self._parts(places)}
-
-    def _parts(self, places: list[ByteRange]) -> Iterator[tuple[ByteRange, bytes]]:
-        """Parts of the file's tables; what is not kept is fetched, some MiB at a time."""
-        missing = []
-        for place in places:
-            if (part := self._cache.get(place)) is None:
-                missing.append(place)
-            else:
-                yield place, part
-        step = max(1, _BATCH_BYTES // missing[0].length) if missing else 1
-        for first in range(0, len(missing), step):
-            batch = missing[first : first + step]
-            for place, part in zip(batch, self.file.read(batch), strict=True):
-                self._cache.put(place, part, place.length)
-                yield place, part
+        parts = self._tables.parts(places)
+        return {p.start: np.frombuffer(b, np.uint8) for p, b in zip(places, parts, strict=True)}

@@ -4,7 +4,7 @@ Source: [VHD], see vhd_format.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Final
 from uuid import UUID
@@ -53,6 +53,8 @@ class Layout:
     """Footers, header and block table: no block may lie there."""
     parent: Parent | None = None
     """None for fixed and dynamic disks."""
+    notes: tuple[str, ...] = ()
+    """What is damaged and has a second copy, which was used."""
 
 
 def read_layout(file: RandomAccess, path: str) -> Layout:
@@ -73,7 +75,16 @@ def read_layout(file: RandomAccess, path: str) -> Layout:
         if footer.virtual_bytes > size - form.FOOTER_BYTES:
             raise damaged(path, "file", f"of {size} bytes is too short for its disk")
         return Layout(path, file, footer.virtual_bytes, footer.unique_id)
-    return _with_tables(file, path, footer)
+    return replace(_with_tables(file, path, footer), notes=tuple(_notes(start, end)))
+
+
+def _notes(start: bytes, end: bytes) -> Iterator[str]:
+    if Footer.unpacked(end) is None:
+        yield "the footer is not valid, its copy at the file's start is used"
+    elif Footer.unpacked(start) is None:
+        yield "the footer's copy at the file's start is not valid"
+    elif Footer.unpacked(start) != Footer.unpacked(end):
+        yield "the footer's copy at the file's start is another one"
 
 
 def is_vhd(start: bytes, end: bytes) -> bool:

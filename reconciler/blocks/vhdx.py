@@ -7,22 +7,35 @@ parent is its DataWriteGuid, never its name.
 Source: [MS-VHDX] 2.6.2.6.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 from uuid import UUID
 
-from reconciler.blocks.disk_chain import MAX_CHAIN_FILES, DiskChain
+from reconciler.blocks.disk_chain import DiskChain
 from reconciler.blocks.disk_extents import Extent
-from reconciler.blocks.parent_paths import candidates, path_key
+from reconciler.blocks.disk_parents import MAX_CHAIN_FILES, found_parent, walked
+from reconciler.blocks.disk_tables import CACHE_BYTES, TableCache
+from reconciler.blocks.parent_paths import candidates
 from reconciler.blocks.vhdx_faults import damaged
-from reconciler.blocks.vhdx_format import NO_GUID
+from reconciler.blocks.vhdx_format import MIB, NO_GUID
 from reconciler.blocks.vhdx_image import Image
 from reconciler.blocks.vhdx_layout import Layout, read_layout
-from reconciler.blocks.vhdx_pages import PageCache
-from reconciler.errors import DiskUnreadableError, HostRefusedError
 from reconciler.model.machine import DiskFormat, DiskGeometry
 from reconciler.ports import DiskFiles
 
-__all__ = ["MAX_CHAIN_FILES", "DiskChain", "Extent", "open_chain"]
+__all__ = [
+    "MAX_CHAIN_FILES",
+    "DiskChain",
+    "Extent",
+    "Layout",
+    "joined_chain",
+    "layouts",
+    "open_chain",
+]
+
+MAX_PENDING_BYTES: Final = 64 * MIB
+"""Ours, to bound memory: what may wait in the logs of all files of a chain. Only a leaf is written
+to, so that four full logs of the longest kind are more than any host leaves."""
 
 
 def open_chain(files: DiskFiles, path: str) -> DiskChain:
@@ -32,24 +45,23 @@ def open_chain(files: DiskFiles, path: str) -> DiskChain:
         DiskUnreadableError: A file breaks the format, or a parent is missing or another one.
         DiskNotSupportedError: A file is a VHD, the older format, which no chain may mix in.
     """
-    layouts = [read_layout(files.open(path), path)]
-    seen = {path_key(path)}
-    while layouts[-1].parent_locator is not None:
-        child = layouts[-1]
-        if len(layouts) == MAX_CHAIN_FILES:
-            raise damaged(path, "chain", f"has more than {MAX_CHAIN_FILES} files")
-        parent = _parent(files, child, child.parent_locator or {})
-        if path_key(parent.path) in seen:
-            raise damaged(child.path, "parent locator", f"leads back to {parent.path}")
-        if parent.shape.logical_sector_bytes != child.shape.logical_sector_bytes:
-            raise damaged(child.path, "logical sector size", f"is not that of {parent.path}")
-        seen.add(path_key(parent.path))
-        layouts.append(parent)
-    return _chain(layouts)
+    return joined_chain(list(layouts(files, path)))
 
 
-def _chain(layouts: Sequence[Layout]) -> DiskChain:
-    leaf, cache = layouts[0], PageCache()
+def layouts(files: DiskFiles, path: str) -> Iterator[Layout]:
+    """The files of a VHDX, leaf first, each as soon as it is found; raises as `open_chain`."""
+    leaf = read_layout(files.open(path), path)
+    pending = 0
+    for layout in walked(leaf, lambda child: _parent(files, child), damaged):
+        pending += layout.pending_bytes
+        if pending > MAX_PENDING_BYTES:
+            raise damaged(path, "logs", f"of its chain hold more than {MAX_PENDING_BYTES} bytes")
+        yield layout
+
+
+def joined_chain(layouts: Sequence[Layout]) -> DiskChain:
+    """The disk that these files are, leaf first."""
+    leaf, cache = layouts[0], TableCache(CACHE_BYTES)
     geometry = DiskGeometry(
         leaf.shape.virtual_bytes,
         leaf.shape.logical_sector_bytes,
@@ -61,24 +73,26 @@ def _chain(layouts: Sequence[Layout]) -> DiskChain:
     return DiskChain(images, geometry, str(leaf.virtual_disk_id))
 
 
-def _parent(files: DiskFiles, child: Layout, locator: Mapping[str, str]) -> Layout:
+def _parent(files: DiskFiles, child: Layout) -> Layout | None:
+    if (locator := child.parent_locator) is None:
+        return None
     linkages = _linkages(child.path, locator)
-    failures: list[str] = []
+
+    def objection(parent: Layout) -> str:
+        if parent.header.data_write_guid not in linkages:
+            return f"{parent.path} was written to, or is another disk, since the child was made"
+        return ""
+
     named = (locator.get("relative_path", ""), locator.get("absolute_win32_path", ""))
-    for path in candidates(child.path, *named):
-        try:
-            parent = read_layout(files.open(path), path)
-        except (DiskUnreadableError, HostRefusedError) as failure:
-            failures.append(failure.message)
-            continue
-        if parent.data_write_guid in linkages:
-            return parent
-        failures.append(f"{path} was written to, or is another disk, since the child was made")
-    raise DiskUnreadableError(
-        f"no parent of {child.path} can be used: " + ("; ".join(failures) or "it names no path"),
-        hint="look with Get-VHD at ParentPath on the host; Test-VHD checks the whole chain",
-        path=child.path,
+    parent = found_parent(
+        child.path,
+        candidates(child.path, *named),
+        lambda path: read_layout(files.open(path), path),
+        objection,
     )
+    if parent.shape.logical_sector_bytes != child.shape.logical_sector_bytes:
+        raise damaged(child.path, "logical sector size", f"is not that of {parent.path}")
+    return parent
 
 
 def _linkages(path: str, locator: Mapping[str, str]) -> set[UUID]:

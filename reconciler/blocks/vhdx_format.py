@@ -55,8 +55,10 @@ IS_USER: Final = 1
 IS_VIRTUAL_DISK: Final = 2
 IS_REQUIRED: Final = 4
 """Flags of a metadata table entry. Source: [MS-VHDX] 2.6.1.2."""
+LEAVE_BLOCKS_ALLOCATED: Final = 1
+"""A fixed disk."""
 HAS_PARENT: Final = 2
-"""Flag of the file parameters. Source: [MS-VHDX] 2.6.2.1."""
+"""Flags of the file parameters. Source: [MS-VHDX] 2.6.2.1."""
 
 MIN_BLOCK_BYTES: Final = MIB
 MAX_BLOCK_BYTES: Final = 256 * MIB

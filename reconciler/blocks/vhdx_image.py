@@ -1,7 +1,7 @@
 """Where the bytes of one file of a chain are: in the file, nowhere (zeros), or in its parent.
 
-That no two blocks share one place in the file is not checked: it would take the whole BAT, and
-does no harm to a reader.
+That no two blocks share one place in the file is not checked here: it would take the whole BAT, and
+does no harm to a reader. `disk_census` does it.
 
 Source: [MS-VHDX] 2.4, 2.5.
 """
@@ -21,6 +21,7 @@ from reconciler.blocks.disk_pieces import (
     inside,
     joined,
 )
+from reconciler.blocks.disk_tables import PAGE_BYTES, TableCache, Tables
 from reconciler.blocks.vhdx_faults import damaged
 from reconciler.blocks.vhdx_format import (
     BAT_ENTRY_BYTES,
@@ -31,7 +32,7 @@ from reconciler.blocks.vhdx_format import (
     BlockState,
 )
 from reconciler.blocks.vhdx_layout import Layout
-from reconciler.blocks.vhdx_pages import PAGE_BYTES, PageCache, PagedTables
+from reconciler.model.ranges import ByteRange
 
 _ENTRIES_PER_PAGE: Final = PAGE_BYTES // BAT_ENTRY_BYTES
 
@@ -39,14 +40,15 @@ _ENTRIES_PER_PAGE: Final = PAGE_BYTES // BAT_ENTRY_BYTES
 class Image:
     """One file of a chain."""
 
-    def __init__(self, layout: Layout, cache: PageCache, file_index: int) -> None:
+    def __init__(self, layout: Layout, cache: TableCache, file_index: int) -> None:
         self.path = layout.path
         self.file = layout.file
-        self.block_bytes = layout.shape.block_bytes
+        self.block_bytes = self.span_bytes = layout.shape.block_bytes
+        self.blocks = layout.shape.payload_blocks
         self._layout = layout
         self._shape = layout.shape
         self._size = layout.file.size
-        self._tables = PagedTables(layout.file, layout.path, cache, file_index)
+        self._tables = Tables(layout.file, cache, file_index)
         self._reserved_starts = np.array([p.start for p in layout.reserved], np.int64)
         self._reserved_ends = np.array([p.end for p in layout.reserved], np.int64)
 
@@ -65,6 +67,21 @@ class Image:
         """
         starts, ends, zeros = inside(starts, ends, self._shape.virtual_bytes)
         return joined([self._by_block(starts, ends, by_sector=by_sector), zeros])
+
+    def census(self, first: int, last: int) -> tuple[dict[str, int], Offsets]:
+        """How many blocks from `first` up to `last` are in which state, and where they lie.
+
+        Raises:
+            DiskUnreadableError: As `locate`.
+        """
+        blocks = np.arange(first, last)
+        entries = self._bat(blocks + blocks // self._shape.chunk_ratio)
+        states = (entries & np.uint64(BAT_STATE_MASK)).astype(np.int64)
+        in_file, is_partial = self._checked_states(blocks, states)
+        self._check_blocks(blocks[in_file], entries[in_file])
+        self._bitmap_places(blocks[is_partial])
+        counts = np.bincount(states, minlength=BAT_STATE_MASK + 1)
+        return {s.name.lower(): int(counts[s]) for s in BlockState}, _offsets(entries[in_file])
 
     def _by_block(self, starts: Offsets, ends: Offsets, *, by_sector: bool) -> Pieces:
         block_bytes = self._shape.block_bytes
@@ -89,8 +106,12 @@ class Image:
             return np.empty(0, np.uint64)
         pages, rows = np.unique(indices // _ENTRIES_PER_PAGE, return_inverse=True)
         at = self._layout.bat_offset + pages * PAGE_BYTES
-        table = np.frombuffer(b"".join(self._tables.pages(at.tolist())), "<u8")
+        table = np.frombuffer(b"".join(self._pages(at.tolist())), "<u8")
         return table.take(rows * _ENTRIES_PER_PAGE + indices % _ENTRIES_PER_PAGE)
+
+    def _pages(self, offsets: list[int]) -> list[bytes]:
+        """Pages of the BAT or of bitmaps; both have been seen to lie in the file."""
+        return self._tables.parts([ByteRange(at, at + PAGE_BYTES) for at in offsets])
 
     def _checked_states(
         self, blocks: Offsets, states: Offsets
@@ -144,8 +165,8 @@ class Image:
             result.append(cut_by_bits(pieces, index, bits, at, IN_PARENT))
         return joined(result)
 
-    def _bitmaps(self, blocks: Offsets) -> list[npt.NDArray[np.uint8]]:
-        """The part of the sector bitmap of each block."""
+    def _bitmap_places(self, blocks: Offsets) -> Offsets:
+        """Where the part of the sector bitmap of each block begins."""
         shape = self._shape
         chunks = blocks // shape.chunk_ratio
         entries = self._bat(chunks * (shape.chunk_ratio + 1) + shape.chunk_ratio)
@@ -154,11 +175,15 @@ class Image:
             block = int(blocks[int(np.argmax(absent))])
             raise self._damaged_block(block, "is partially present without a sector bitmap")
         self._check_places(blocks, entries, np.full(len(blocks), MIB))
-        length = shape.bitmap_bytes_per_block
-        at = _offsets(entries) + blocks % shape.chunk_ratio * length
+        return _offsets(entries) + blocks % shape.chunk_ratio * shape.bitmap_bytes_per_block
+
+    def _bitmaps(self, blocks: Offsets) -> list[npt.NDArray[np.uint8]]:
+        """The part of the sector bitmap of each block."""
+        length = self._shape.bitmap_bytes_per_block
+        at = self._bitmap_places(blocks)
         # Lengths are powers of two up to a page, so that no block's bits cross from page to page.
         page_starts, rows = np.unique(at // PAGE_BYTES * PAGE_BYTES, return_inverse=True)
-        pages = [np.frombuffer(p, np.uint8) for p in self._tables.pages(page_starts.tolist())]
+        pages = [np.frombuffer(p, np.uint8) for p in self._pages(page_starts.tolist())]
         return [
             pages[row][within : within + length]
             for row, within in zip(rows.tolist(), (at % PAGE_BYTES).tolist(), strict=True)

@@ -3,7 +3,7 @@
 Source: [MS-VHDX] 2.2, 2.6.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -14,6 +14,7 @@ from reconciler.blocks.vhdx_faults import damaged
 from reconciler.blocks.vhdx_format import MIB, BatShape, Header, Region
 from reconciler.blocks.vhdx_log import MAX_FILE_BYTES, replayed
 from reconciler.blocks.vhdx_metadata import MetadataEntry, unpacked_locator, unpacked_metadata
+from reconciler.blocks.vhdx_overlay import OverlaidFile
 from reconciler.errors import DiskNotSupportedError
 from reconciler.model.ranges import ByteRange
 from reconciler.ports import RandomAccess
@@ -42,7 +43,7 @@ class Layout:
     path: str
     file: RandomAccess
     """The file with its log replayed: everything must be read through it."""
-    data_write_guid: UUID
+    header: Header
     shape: BatShape
     bat_offset: int
     reserved: tuple[ByteRange, ...]
@@ -51,6 +52,20 @@ class Layout:
     virtual_disk_id: UUID
     parent_locator: Mapping[str, str] | None
     """None for fixed and dynamic disks."""
+    is_fixed: bool
+    """Its blocks stay allocated; by the flag alone, which changes nothing for a reader."""
+    notes: tuple[str, ...]
+    """What is damaged and has a second copy, which was used."""
+
+    @property
+    def stored_bytes(self) -> int:
+        """Of the file as it is; its log may make it longer."""
+        return self.file.real_size if isinstance(self.file, OverlaidFile) else self.file.size
+
+    @property
+    def pending_bytes(self) -> int:
+        """Bytes of table updates that only the log holds."""
+        return self.file.pending_bytes if isinstance(self.file, OverlaidFile) else 0
 
 
 def read_layout(file: RandomAccess, path: str) -> Layout:
@@ -64,15 +79,28 @@ def read_layout(file: RandomAccess, path: str) -> Layout:
     signature, *parts = file.read(_FIRST_READ)
     if signature != form.FILE_SIGNATURE:
         raise _not_vhdx(file, path, signature)
-    header = _current_header(parts[:2], path)
+    headers = [Header.unpacked(part) for part in parts[:2]]
+    header = _current_header(headers, path)
     log = _checked_log(header, file.size, path)
     view = replayed(file, path, header)
     if view is not file:
         parts[2:] = view.read(_FIRST_READ[3:])
-    bat, metadata, others = _regions(parts[2:], path)
+    tables = [form.unpacked_regions(part) for part in parts[2:]]
+    bat, metadata, others = _regions(tables, path)
     reserved = (ByteRange(0, form.HEADER_SECTION_BYTES), *log, *_places(bat, metadata, *others))
     _check_places(reserved, view.size, path)
-    return _layout(view, path, header, (bat, metadata), reserved)
+    return _layout(view, path, (bat, metadata), (header, reserved, tuple(_notes(headers, tables))))
+
+
+def _notes(
+    headers: Sequence[Header | None], tables: Sequence[Sequence[Region] | None]
+) -> Iterator[str]:
+    if None in headers:
+        yield "one of the two headers is not valid, the other one is used"
+    if None in tables:
+        yield "one of the two region tables is not valid, the other one is used"
+    elif tables[0] != tables[1]:
+        yield "the two region tables differ, the first one is used"
 
 
 def _check_size(file: RandomAccess, path: str) -> None:
@@ -92,12 +120,12 @@ def _not_vhdx(file: RandomAccess, path: str, signature: bytes) -> Exception:
     return damaged(path, "file type identifier", "is not 'vhdxfile'")
 
 
-def _current_header(parts: Sequence[bytes], path: str) -> Header:
+def _current_header(headers: Sequence[Header | None], path: str) -> Header:
     """The valid header with the greater sequence number.
 
     Two that are alike are accepted: Microsoft's own Disk2vhd writes such files.
     """
-    valid = [h for h in map(Header.unpacked, parts) if h is not None]
+    valid = [h for h in headers if h is not None]
     if not valid:
         raise damaged(path, "header", "is not valid in either of its copies")
     current = max(valid, key=lambda h: h.sequence_number)
@@ -123,9 +151,11 @@ def _checked_log(header: Header, size: int, path: str) -> tuple[ByteRange, ...]:
     return (ByteRange(offset, offset + length),)
 
 
-def _regions(tables: Sequence[bytes], path: str) -> tuple[Region, Region, list[Region]]:
+def _regions(
+    tables: Sequence[Sequence[Region] | None], path: str
+) -> tuple[Region, Region, list[Region]]:
     """The BAT, the metadata, and regions that may be ignored."""
-    first, second = (form.unpacked_regions(table) for table in tables)
+    first, second = tables
     regions = first if first is not None else second
     if regions is None:
         raise damaged(path, "region table", "is not valid in either of its copies")
@@ -161,11 +191,11 @@ def _check_places(places: Sequence[ByteRange], size: int, path: str) -> None:
 def _layout(
     file: RandomAccess,
     path: str,
-    header: Header,
     regions: tuple[Region, Region],
-    reserved: tuple[ByteRange, ...],
+    found: tuple[Header, tuple[ByteRange, ...], tuple[str, ...]],
 ) -> Layout:
     bat, metadata = regions
+    header, reserved, notes = found
     items = _items(file, path, metadata)
     block_bytes, flags = _two_ints(items[form.FILE_PARAMETERS])
     has_parent = bool(flags & form.HAS_PARENT)
@@ -178,13 +208,15 @@ def _layout(
     return Layout(
         path=path,
         file=file,
-        data_write_guid=header.data_write_guid,
+        header=header,
         shape=shape,
         bat_offset=bat.offset,
         reserved=tuple(sorted(reserved)),
         physical_sector_bytes=physical,
         virtual_disk_id=UUID(bytes_le=items[form.VIRTUAL_DISK_ID]),
         parent_locator=_locator(items, path) if has_parent else None,
+        is_fixed=bool(flags & form.LEAVE_BLOCKS_ALLOCATED),
+        notes=notes,
     )
 
 

@@ -25,6 +25,8 @@ MAX_DESCRIPTORS: Final = 65_536
 MAX_FILE_BYTES: Final = 1 << 47
 """Ours: twice the largest virtual disk, and far from the end of 64 bits."""
 
+_GUID: Final = ByteRange(32, 48)
+"""Of the log, in the header of an entry."""
 _ENTRY = struct.Struct("<4sIIIQII16sQQ")
 _DESCRIPTOR = struct.Struct("<4s4s8sQQ")
 _SECTOR = struct.Struct("<4sI4084sI")
@@ -71,28 +73,30 @@ def replayed(file: RandomAccess, path: str, header: Header) -> RandomAccess:
 
 def _valid_entries(ring: bytes, guid: UUID, path: str) -> dict[int, LogEntry]:
     entries: dict[int, LogEntry] = {}
-    budget = 8 * len(ring)
+    # Valid entries do not overlap, but what an earlier round left may lie below one or two.
+    budget = 2 * len(ring)
     for offset in range(0, len(ring), LOG_SECTOR_BYTES):
         if ring[offset : offset + 4] != b"loge":
             continue
         length = int.from_bytes(ring[offset + 8 : offset + 12], "little")
         if length % LOG_SECTOR_BYTES or not 0 < length <= len(ring):
             continue
+        if ring[offset + _GUID.start : offset + _GUID.end] != guid.bytes_le:
+            continue
         budget -= length
         if budget < 0:
             raise damaged(path, "log", "has entries inside of entries")
         body = ring[offset : offset + length]
         body += ring[: length - len(body)]
-        if entry := _entry(offset, body, guid, len(ring)):
+        if entry := _entry(offset, body, len(ring)):
             entries[offset] = entry
     return entries
 
 
-def _entry(offset: int, body: bytes, guid: UUID, ring_bytes: int) -> LogEntry | None:
-    _, _, length, tail, sequence, count, _, entry_guid, flushed, last = _ENTRY.unpack_from(body)
+def _entry(offset: int, body: bytes, ring_bytes: int) -> LogEntry | None:
+    _, _, length, tail, sequence, count, _, _, flushed, last = _ENTRY.unpack_from(body)
     is_whole = (
-        entry_guid == guid.bytes_le
-        and sequence > 0
+        sequence > 0
         and tail % LOG_SECTOR_BYTES == 0
         and tail < ring_bytes
         and _ENTRY.size + count * _DESCRIPTOR.size <= length

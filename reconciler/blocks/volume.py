@@ -3,9 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-import numpy as np
-
-from reconciler.blocks.layout import Addresses
+from reconciler.blocks.arrays import Addresses, np
 from reconciler.blocks.lru import Lru
 from reconciler.blocks.manifest import DiskManifest, Manifest
 from reconciler.blocks.repository import Repository
@@ -18,7 +16,7 @@ _SMALL_BLOCKS: Final = 16
 
 
 class RecoveryPointDisk:
-    """Reads are verified by hash: wrong bytes are never returned; one thread.
+    """Reads are verified by tag or hash: wrong bytes are never returned; one thread.
 
     Every read may raise BlockMissingError or BlockDamagedError, which name pack and slot.
     """
@@ -55,7 +53,7 @@ class RecoveryPointDisk:
         """
         start = end = 0
         for first, addresses in self._tree.runs(self._packs.node):
-            for lower, upper in _runs(addresses):
+            for lower, upper in held_runs(addresses):
                 if first + lower != end:
                     if end > start:
                         yield start, end - start
@@ -64,12 +62,36 @@ class RecoveryPointDisk:
         if end > start:
             yield start, end - start
 
-    def hashes(self, blocks: Sequence[int]) -> list[bytes]:
-        """SHA-256 of whole blocks, padded with zeros at the end of the disk; no block is read.
+    def held_bytes(self) -> int:
+        """What a restore writes. Units: bytes."""
+        size = self.block_bytes
+        runs = ((first * size, (first + count) * size) for first, count in self.allocated_runs())
+        return sum(min(end, self.size) - start for start, end in runs)
+
+    def steps(self, most_blocks: int) -> Iterator[tuple[int, Addresses]]:
+        """The disk's addresses a few at a time; where there is nothing but zeros it is left out.
+
+        Shape: (first block, addresses), ascending.
+        """
+        for first, addresses in self._tree.runs(self._packs.node):
+            for start in range(0, len(addresses), most_blocks):
+                step = addresses[start : start + most_blocks]
+                if step.any():
+                    yield first + start, step
+
+    def read_into(self, addresses: Addresses, target: memoryview) -> None:
+        """Whole blocks one after the other; those of zeros are left as they were.
+
+        Several threads may do so at once.
+        """
+        self._packs.data_into(addresses, target)
+
+    def ids(self, blocks: Sequence[int]) -> list[bytes]:
+        """Ids of whole blocks, padded with zeros at the end of the disk; no block is read.
 
         Shape: one for each block, in order.
         """
-        return self._packs.hashes(self.addresses(blocks))
+        return self._packs.ids(self.addresses(blocks))
 
     def addresses(self, blocks: Sequence[int]) -> list[int]:
         """Where blocks are, 0 for blocks of zeros.
@@ -89,26 +111,28 @@ class RecoveryPointDisk:
         first = start // self.block_bytes
         count = -(-end // self.block_bytes) - first
         addresses = self._tree.addresses(self._packs.node, first, count)
-        found = self._blocks(addresses)
-        zeros = bytes(self.block_bytes)
-        data = b"".join([found.get(address, zeros) for address in addresses.tolist()])
+        data = self._blocks(addresses)
         shift = first * self.block_bytes
         if start == shift and end - shift == len(data):
             return data
         return data[start - shift : end - shift]
 
-    def _blocks(self, addresses: Addresses) -> dict[int, bytes]:
-        wanted = set(addresses[addresses != 0].tolist())
+    def _blocks(self, addresses: Addresses) -> bytes:
         if len(addresses) > _SMALL_BLOCKS:
-            return self._packs.data(list(wanted))
+            whole = bytearray(len(addresses) * self.block_bytes)
+            self._packs.data_into(addresses, memoryview(whole))
+            return bytes(whole)
+        wanted = set(addresses[addresses != 0].tolist())
         found = {a: plain for a in wanted if (plain := self._cache.get(a)) is not None}
         fresh = self._packs.data([a for a in wanted if a not in found])
         for address, plain in fresh.items():
             self._cache.put(address, plain, len(plain))
-        return found | fresh
+        found.update(fresh)
+        zeros = bytes(self.block_bytes)
+        return b"".join([found.get(address, zeros) for address in addresses.tolist()])
 
 
-def _runs(addresses: Addresses) -> Iterator[tuple[int, int]]:
-    """Where a leaf holds anything: pairs of first and one past last."""
+def held_runs(addresses: Addresses) -> Iterator[tuple[int, int]]:
+    """Where there is anything but zeros: pairs of first and one past last."""
     edges = np.flatnonzero(np.diff(addresses != 0, prepend=False, append=False))
     yield from zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)

@@ -8,11 +8,11 @@ import click
 
 from reconciler.cli import lab_machines
 from reconciler.cli.lab_faults import fault
-from reconciler.cli.results import shown_bytes
 from reconciler.errors import HostUnreachableError
 from reconciler.lab import processes
 from reconciler.lab.clock import LabClock
 from reconciler.lab.control import ControlClient, client_for_machine, host_names
+from reconciler.plan.words import shown_bytes
 
 _folder = lab_machines.folder_option
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")

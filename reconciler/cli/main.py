@@ -17,7 +17,12 @@ COMMANDS: Final = {
     "run": "Keep what the policies declare: the unattended loop.",
     "request": "Ask for a backup, a consistency check, or points to be let go, now.",
     "show": "Show hosts, machines and recovery points.",
+    "disk-allocation": "Show what machines take on which volume, and what should be added.",
     "recover": "Get something back out of a recovery point.",
+    "replica": "Create a replica from removable media: export, carry, import.",
+    "verify": "Look for damage in what is stored, and heal it.",
+    "catalogue": "Make the catalogue anew from the repositories, when it is lost.",
+    "disk": "Look at files of virtual disks, and copy them into other formats.",
     "lab": "Hyper-V hosts without Windows, to try everything on.",
 }
 
@@ -35,7 +40,8 @@ class LazyGroup(click.Group):
         del ctx
         if cmd_name not in COMMANDS:
             return None
-        found: click.Command = importlib.import_module(f"reconciler.cli.{cmd_name}").command
+        module = cmd_name.replace("-", "_")
+        found: click.Command = importlib.import_module(f"reconciler.cli.{module}").command
         return found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -8,7 +8,10 @@ from reconciler.app import open_app
 from reconciler.cli.exit_codes import ExitCode
 from reconciler.cli.options import with_settings
 from reconciler.errors import SettingsError
-from reconciler.plan.diff import as_json, as_text
+from reconciler.plan.actions import CreateReplica
+from reconciler.plan.allocation import disk_allocation
+from reconciler.plan.allocation_text import allocation_data, allocation_lines
+from reconciler.plan.diff import as_json, as_text, printable
 from reconciler.settings import Settings
 
 
@@ -27,11 +30,18 @@ def command(settings: Settings, output: str, out: Path | None, *, tell: bool) ->
     Exits 8 when a policy file is broken and its last good version, or nothing, stands in.
     """
     with open_app(settings) as app:
-        plan = app.reconciler().plan()
+        look = app.reconciler().look()
         broken = app.complaints()
-    click.echo(as_json(plan) if output == "json" else as_text(plan))
+    plan = look.plan
+    allocated = disk_allocation(look.wanted, look.observed, plan)
+    as_data = as_json(plan, allocation_data(allocated))
+    click.echo(as_data if output == "json" else as_text(plan))
+    if output == "text" and any(isinstance(action, CreateReplica) for action in plan.actions):
+        click.echo("\nDisk allocation")
+        for line in allocation_lines(allocated):
+            click.echo(printable(f"  {line}"))
     if out is not None:
-        _write(out, as_json(plan))
+        _write(out, as_data)
     for complaint in broken:
         click.echo(complaint, err=True)
     if broken:

@@ -105,7 +105,7 @@ def _ask(settings: Settings, kind: RequestKind, target: str, *, no_wait: bool) -
         if no_wait:
             click.echo(f"asked for {len(opened)}: `reconciler run` does it at its next pass")
             return ExitCode.OK
-        return _follow(app, settings, opened)
+        return follow(app, settings, opened)
 
 
 def _sources(app: App, target: str) -> Sequence[DataSource]:
@@ -129,7 +129,7 @@ def _sources(app: App, target: str) -> Sequence[DataSource]:
     return (machine,)
 
 
-def _follow(app: App, settings: Settings, asked: Sequence[str]) -> int:
+def follow(app: App, settings: Settings, asked: Sequence[str]) -> int:
     """Until each is closed, by the leader or, where there is none, by one pass of our own."""
     pause = Pause()
     has_said = False

@@ -15,7 +15,7 @@ from reconciler.plan.actions import (
     RemoveLeftovers,
 )
 from reconciler.plan.diff import printable
-from reconciler.plan.words import counted
+from reconciler.plan.words import counted, shown_bytes
 
 _NAMES: Final[Mapping[type[Action], str]] = {
     CreateReplica: "replica creation",
@@ -26,18 +26,6 @@ _NAMES: Final[Mapping[type[Action], str]] = {
     DeletePoints: "deletion",
     RecoverDisks: "recovery",
 }
-_STEPS = ("bytes", "KiB", "MiB", "GiB", "TiB")
-_STEP = 1024
-
-
-def shown_bytes(count: int) -> str:
-    """A number of bytes for people: 12.3 MiB."""
-    size = float(count)
-    for unit in _STEPS:
-        if size < _STEP or unit == _STEPS[-1]:
-            break
-        size /= _STEP
-    return f"{count} bytes" if unit == "bytes" else f"{size:.1f} {unit}"
 
 
 def result_lines(result: Result) -> Iterator[str]:

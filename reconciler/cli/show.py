@@ -9,11 +9,11 @@ import click
 
 from reconciler.app import App, open_app
 from reconciler.cli.options import with_settings
-from reconciler.cli.results import shown_bytes
 from reconciler.errors import ReconcilerError
 from reconciler.model.protection import DataSource, RecoveryPoint, Replica
 from reconciler.plan.actions import Plan, RecoverDisks
 from reconciler.plan.diff import printable
+from reconciler.plan.words import shown_bytes
 from reconciler.record.entries import Alert
 from reconciler.settings import Settings
 
@@ -86,6 +86,7 @@ def shown_volumes(app: App) -> Iterator[dict[str, object]]:
             told["stored_bytes"] = app.repository_to_read(volume.id).stored_bytes()
         except ReconcilerError as error:
             told["problem"] = error.message
+            told["hint"] = error.hint
         yield told
 
 
@@ -96,6 +97,8 @@ def _volume_lines(volumes: list[dict[str, object]]) -> Iterator[str]:
         stored = each.get("stored_bytes")
         what = f"{shown_bytes(stored)} stored" if isinstance(stored, int) else str(each["problem"])
         yield f"  {each['pool']}/{each['volume']}  {each['path']}  {what}"
+        if "hint" in each:
+            yield f"      = hint: {each['hint']}"
 
 
 class Shown:
@@ -126,6 +129,8 @@ class Shown:
                 f"{shown_bytes(point.bytes_read):>11} read  "
                 f"{shown_bytes(point.bytes_stored):>11} stored"
             )
+            if point.damage:
+                yield f"      ! damaged: {point.damage}"
 
     def data(self) -> dict[str, object]:
         """The machine and its points for a program."""
@@ -149,6 +154,7 @@ class Shown:
                     "bytes_read": point.bytes_read,
                     "bytes_stored": point.bytes_stored,
                     "job": point.job,
+                    "damage": point.damage,
                 }
                 for point in self.points
             ],
@@ -166,6 +172,9 @@ def recovery_summary(app: App, plan: Plan) -> Iterator[str]:
                 f"recover {action.subject.label} as of {local(point.captured_at, zone)} "
                 f"({point.consistency.value}) to {action.folder}"
             )
+            if point.damage:
+                yield f"! this recovery point is damaged: {point.damage}"
+                yield "    = hint: name another one with --at, or heal it: reconciler verify --heal"
 
 
 def local(at: datetime, zone: ZoneInfo) -> str:

@@ -8,7 +8,7 @@ from datetime import datetime
 from reconciler.blocks.draft import Draft
 from reconciler.blocks.manifest import Manifest
 from reconciler.blocks.repository import Repository
-from reconciler.errors import ReconcilerError
+from reconciler.errors import ReconcilerError, VolumeFullError
 from reconciler.execute.boundaries import Boundary
 from reconciler.execute.conclude import conclude, own_checkpoint
 from reconciler.execute.copy_disks import Copied, DiskCopier
@@ -200,8 +200,10 @@ def _undone_on_failure(bench: Workbench, intent: Intent) -> Iterator[None]:
     """
     try:
         yield
-    except BaseException:
+    except BaseException as error:
         try:
+            if isinstance(error, VolumeFullError):
+                bench.catalogue.want_sweep(intent.volume)  # for the others that live there
             if not is_sealed(bench.repository(intent.volume), bench.source, intent):
                 undo(bench, intent)
         except ReconcilerError as second:

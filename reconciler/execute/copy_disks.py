@@ -9,7 +9,8 @@ from reconciler.blocks.draft import Draft, DraftDisk
 from reconciler.blocks.manifest import DiskManifest, Manifest
 from reconciler.blocks.replica import Comparison, synchronize, synchronize_by_hash
 from reconciler.blocks.repository import Repository
-from reconciler.errors import DiskUnreadableError, TrackingLostError
+from reconciler.blocks.sampling import compare_sample
+from reconciler.errors import DiskUnreadableError, ReplicaInconsistentError, TrackingLostError
 from reconciler.execute.meter import Meter
 from reconciler.logs import Event, get_logger
 from reconciler.model.machine import VirtualDisk
@@ -41,6 +42,8 @@ class Copied:
     source: DiskChain
     found: Comparison | None = None
     """Of a disk that was compared."""
+    blocks_sampled: int = 0
+    """Of a disk of which the host told what changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,7 @@ class DiskCopier:
         if changes is None:
             return replace(copied, found=self._by_hash(copied))
         self._by_changes(copied, changes)
-        return copied
+        return replace(copied, blocks_sampled=self._sampled(copied, changes))
 
     def _in_full(self, copied: Copied) -> None:
         size = copied.source.virtual_bytes
@@ -86,6 +89,25 @@ class DiskCopier:
 
     def _by_changes_of(self, copied: Copied, ranges: Sequence[ByteRange]) -> None:
         synchronize(copied.target, copied.source, ranges, on_progress=self.meter.running_total())
+
+    def _sampled(self, copied: Copied, changes: Sequence[ByteRange]) -> int:
+        """Compare a few blocks that were called unchanged; how many.
+
+        Raises:
+            ReplicaInconsistentError: One is not what the replica holds: change tracking lied.
+        """
+        sample = compare_sample(copied.target, copied.source, self.repository.packs, changes)
+        slot = str(copied.target.description.slot)
+        facts = {"blocks_compared": len(sample.blocks), "blocks_differing": len(sample.differences)}
+        _log.info(Event.DISK_SAMPLED, disk=slot, **facts)
+        if sample.differences:
+            evidence = "; ".join(map(str, sample.differences))
+            raise ReplicaInconsistentError(
+                f"the disk at {slot} differs where its host says that nothing changed ({evidence})",
+                hint="a consistency check follows; look for what writes to the disk past Hyper-V, "
+                "such as a file that was mounted or restored on the host",
+            )
+        return len(sample.blocks)
 
     def _by_hash(self, copied: Copied) -> Comparison:
         found = synchronize_by_hash(

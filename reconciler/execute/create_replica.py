@@ -8,12 +8,14 @@ from reconciler.blocks.repository import Repository
 from reconciler.errors import ReplicaInconsistentError
 from reconciler.execute.capture import capture
 from reconciler.execute.copy_disks import Copied
+from reconciler.execute.import_media import imported
 from reconciler.execute.meter import Meter
 from reconciler.execute.outcome import Outcome
-from reconciler.execute.start import trusting_start
+from reconciler.execute.start import Start, trusting_start
 from reconciler.execute.workbench import Workbench
 from reconciler.logs import Event, get_logger
-from reconciler.model.protection import Cause
+from reconciler.model.names import VolumeId
+from reconciler.model.protection import Cause, RecoveryPoint
 from reconciler.plan.actions import CreateReplica
 from reconciler.plan.due import is_filled
 
@@ -21,16 +23,19 @@ _log = get_logger()
 
 
 def run(action: CreateReplica, bench: Workbench) -> Outcome:
-    """Place the replica, copy it, compare it with its source, and seal the first point."""
+    """Place the replica as planned, copy it, compare it with its source, seal the first point."""
     if is_filled_meanwhile(action.cause, bench):
         return Outcome(is_void=True)
-    volume = bench.tools.place(action.pool)
+    volume = bench.tools.place(action.pool, action.volume)
     bench.catalogue.place(bench.source.id, volume)
 
-    def compare(repository: Repository, draft: Draft, copied: Sequence[Copied]) -> None:
-        verify(repository, draft, copied, bench.meter)
-
-    point = capture(action, bench, trusting_start(bench, volume), compare)
+    if action.media:
+        with imported(bench, volume, action.media) as media:
+            # all of it is compared with the machine, because nobody can tell what changed since
+            point = capture(action, bench, Start(volume, None, media.base))
+        bench.catalogue.note_created(bench.source.id, point.bytes_stored + media.bytes_stored)
+    else:
+        point = _copied(action, bench, volume)
     _log.info(
         Event.REPLICA_CREATED,
         recovery_point=point.id,
@@ -40,6 +45,13 @@ def run(action: CreateReplica, bench: Workbench) -> Outcome:
         bytes_stored=point.bytes_stored,
     )
     return Outcome(point.bytes_read, point.bytes_stored, details={"recovery_point": point.id})
+
+
+def _copied(action: CreateReplica, bench: Workbench, volume: VolumeId) -> RecoveryPoint:
+    def compare(repository: Repository, draft: Draft, copied: Sequence[Copied]) -> None:
+        verify(repository, draft, copied, bench.meter)
+
+    return capture(action, bench, trusting_start(bench, volume), compare)
 
 
 def is_filled_meanwhile(cause: Cause, bench: Workbench) -> bool:

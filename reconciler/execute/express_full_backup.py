@@ -1,6 +1,11 @@
 """Express full backup: checkpoint, synchronize what changed, seal a recovery point."""
 
+from collections.abc import Sequence
+
+from reconciler.blocks.draft import Draft
+from reconciler.blocks.repository import Repository
 from reconciler.execute.capture import capture
+from reconciler.execute.copy_disks import Copied
 from reconciler.execute.create_replica import is_filled_meanwhile
 from reconciler.execute.outcome import Outcome
 from reconciler.execute.requests import is_answered
@@ -26,8 +31,14 @@ def run(action: ExpressFullBackup, bench: Workbench) -> Outcome:
     details: dict[str, object] = {}
     if action.missed_slots:
         details = {"missed_slots": action.missed_slots, "since": _newest(bench)}
-    point = capture(action, bench, trusting_start(bench, volume))
-    if details:  # told once, when they are made up for, however many tries it took
+    sampled: list[int] = []
+
+    def note(_: Repository, __: Draft, copied: Sequence[Copied]) -> None:
+        sampled.extend(disk.blocks_sampled for disk in copied)
+
+    point = capture(action, bench, trusting_start(bench, volume), note)
+    details["blocks_sampled"] = sum(sampled)
+    if action.missed_slots:  # told once, when they are made up for, however many tries it took
         _log.warning(Event.SLOTS_MISSED, slots=action.missed_slots, since=details["since"])
     _log.info(
         Event.RECOVERY_POINT_CREATED,

@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from reconciler.blocks.disk_file import create_disk
+from reconciler.blocks.restore import restore
 from reconciler.blocks.volume import RecoveryPointDisk
 from reconciler.errors import RecoveryError, TargetExistsError, TargetFullError
 from reconciler.execute.meter import Meter
@@ -15,8 +16,6 @@ from reconciler.execute.workbench import Tools
 from reconciler.logs import Event, bound, get_logger
 from reconciler.model.protection import DiskDescription
 from reconciler.plan.actions import RecoverDisks
-
-PIECE_BYTES = 4 << 20
 
 _log = get_logger()
 
@@ -34,7 +33,7 @@ def run(action: RecoverDisks, tools: Tools, meter: Meter) -> Outcome:
     repository = tools.repository_to_read(point.volume)
     manifest = repository.manifest(action.source, action.recovery_point)
     disks = [RecoveryPointDisk(repository, manifest, d.id) for d in manifest.descriptions]
-    needed = sum(length for disk in disks for _, length in _pieces(disk))
+    needed = sum(disk.held_bytes() for disk in disks)
     meter.expect(needed)
     folder = Path(action.folder)
     with bound(recovery_point=action.recovery_point), empty_folder(folder) as written:
@@ -57,14 +56,6 @@ def _safe(text: str) -> str:
     return "".join(c if c.isalnum() or c in "-_." else "_" for c in text).lstrip(".")[:100]
 
 
-def _pieces(disk: RecoveryPointDisk) -> Iterator[tuple[int, int]]:
-    """Offset and length of what has to be written; a zero block is left a hole."""
-    for first, count in disk.allocated_runs():
-        start, end = first * disk.block_bytes, (first + count) * disk.block_bytes
-        for offset in range(start, min(end, disk.size), PIECE_BYTES):
-            yield offset, min(PIECE_BYTES, min(end, disk.size) - offset)
-
-
 def _write_disk(
     disk: RecoveryPointDisk, machine: str, folder: Path, on_progress: Callable[[int], None]
 ) -> Path:
@@ -73,9 +64,7 @@ def _write_disk(
     partial = folder / f"{name}.partial"
     writer = create_disk(partial, description.geometry, description.virtual_disk_id)
     try:
-        for offset, length in _pieces(disk):
-            writer.write(offset, disk.read(offset, length))
-            on_progress(length)
+        restore(disk, writer.write, on_progress=on_progress)
         writer.close()
     except BaseException:
         writer.abandon()

@@ -32,6 +32,7 @@ def _sweep(tools: Tools, volume: VolumeId, dropped: int) -> None:
         tools.catalogue.sweep_failed(volume, error.message, tools.lease_clock())
         return
     tools.catalogue.swept(volume, dropped)
+    tools.measured(volume, pruned.bytes_after)
     if pruned.packs_deleted:
         _log.info(
             Event.PACKS_DELETED,

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from reconciler.blocks.repository import Repository
-from reconciler.errors import CatalogueLockedError
+from reconciler.errors import CatalogueLockedError, ItemNotFoundError
 from reconciler.execute.boundaries import Boundary
 from reconciler.execute.meter import Meter
 from reconciler.model.names import HostName, PoolName, ServerId, VolumeId
@@ -12,6 +13,10 @@ from reconciler.model.protection import DataSource
 from reconciler.ports import Clock, HostSession
 from reconciler.record.catalogue import Catalogue
 from reconciler.record.work import Intent, Job
+
+
+def _no_copies(_: VolumeId, folder: Path) -> Repository:
+    raise ItemNotFoundError(f"{folder} cannot be opened here", hint="use `reconciler replica`")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +57,12 @@ class Tools:
     """Open for writing, as this server."""
     repository_to_read: Callable[[VolumeId], Repository]
     """Open for reading only: what recoveries use, also beside a running backup."""
-    place: Callable[[PoolName], VolumeId]
-    """Chooses the volume of a pool for a new replica."""
+    place: Callable[[PoolName, str], VolumeId]
+    """The volume of that name of a pool, ready to be written to."""
+    copy_to_read: Callable[[VolumeId, Path], Repository] = _no_copies
+    """A repository in a folder, with the keys of that of a volume; open for reading only."""
+    measured: Callable[[VolumeId, int], None] = lambda _volume, _bytes: None
+    """Told what the repository of a volume takes, once somebody has looked."""
     reached: Callable[[Boundary], None] = lambda _: None
     """Told of each boundary as it is passed; tests stop the process there."""
     merge_wait_s: float = 60.0

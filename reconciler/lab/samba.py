@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 from threading import Event
-from typing import Final
+from typing import ClassVar, Final
 
 from reconciler.errors import SettingsError
 from reconciler.lab.file_server import shares
@@ -51,7 +51,7 @@ log file = {own}/smbd.log
 _SHARE: Final = """
 [{name}]
 path = {path}
-read only = yes
+read only = {read_only}
 valid users = {user}
 smb encrypt = {encryption}
 """
@@ -63,7 +63,9 @@ def is_installed() -> bool:
 
 
 class Samba:
-    """One running smbd."""
+    """One running smbd, whose shares can only be read."""
+
+    read_only: ClassVar = "yes"
 
     def __init__(
         self,
@@ -110,7 +112,11 @@ class Samba:
         )
         for share in shares(folder):
             text += _SHARE.format(
-                name=share.name, path=share.resolve(), user=user, encryption=self._encryption
+                name=share.name,
+                path=share.resolve(),
+                user=user,
+                encryption=self._encryption,
+                read_only=self.read_only,
             )
         self._configuration.write_text(text, encoding="utf-8")
         (self._own / "users.map").write_text(f"{user} = {account}\n", encoding="utf-8")
@@ -154,6 +160,12 @@ class Samba:
             f"Samba did not start: {last[0]}",
             hint=f"another program may use port {self.port}; or remove Samba, the lab does without",
         )
+
+
+class StorageSamba(Samba):
+    """One whose shares can be written to: volumes of a pool live there."""
+
+    read_only: ClassVar = "no"
 
 
 def _program(name: str) -> str | None:

@@ -44,8 +44,16 @@ class Event(StrEnum):
         "recovery_point.adopted",
         "A sealed version that the catalogue did not know is in it now.",
     )
+    MEDIA_IMPORTED = (
+        "media.imported",
+        "What media hold of a machine is on its volume, not compared.",
+    )
     REPLICA_CREATED = "replica.created", "A data source has its first verified copy."
     DISK_COMPARED = "disk.compared", "A disk was compared with its replica by block hashes."
+    DISK_SAMPLED = (
+        "disk.sampled",
+        "A few blocks that a host calls unchanged were compared with the replica.",
+    )
     TRACKING_LOST = "tracking.lost", "A host cannot tell what changed; hashes are compared instead."
     LEFTOVER_REMOVED = "leftover.removed", "Something that an interrupted job left was removed."
     LEFTOVER_AMBIGUOUS = (
@@ -62,6 +70,12 @@ class Event(StrEnum):
     SLOTS_MISSED = "recovery_point.missed", "Slots passed without their recovery point."
     POINTS_EXPIRED = "recovery_points.expired", "Recovery points beyond their retention are gone."
     POINTS_DELETED = "recovery_points.deleted", "A person let a machine's recovery points go."
+    REPOSITORY_VERIFIED = (
+        "repository.verified",
+        "A repository was looked through for damage; how far, and what was found.",
+    )
+    BLOCK_DAMAGED = "block.found_damaged", "A recovery point holds something that is damaged."
+    PACK_HEALED = "pack.healed", "A pack with damage was written anew; what could be given back."
     PACKS_DELETED = "packs.deleted", "Packs that nothing refers to are gone; stored bytes fell."
     MACHINE_SAVED = "machine.saved", "A machine was saved for its capture."
     MACHINE_RESUMED = "machine.resumed", "A machine that we saved runs on."
@@ -85,6 +99,7 @@ class Event(StrEnum):
     POLICIES_LOADED = "policies.loaded", "These policies are in force now."
     POLICIES_REJECTED = "policies.rejected", "A policy file is broken; its last good version holds."
     LEAD_TAKEN = "lead.taken", "This process leads its catalogue."
+    CATALOGUE_REBUILT = "catalogue.rebuilt", "A new catalogue was made from the repositories."
     COMMAND_CRASHED = "command.crashed", "A fault of ours ended a command; please report it."
 
 

@@ -10,9 +10,11 @@ from reconciler.model.names import (
     DataSourceId,
     HostName,
     JobId,
+    PoolName,
     RecoveryPointId,
     ReferencePointId,
     ServerId,
+    VolumeId,
 )
 from reconciler.model.protection import (
     DataSource,
@@ -76,6 +78,8 @@ class RequestKind(StrEnum):
     DELETE_POINTS = "delete_points"
     EXPIRY = "expiry"
     """Let points expire that a guard holds back because they are so many."""
+    IMPORT = "import"
+    """Create a replica from the media in a folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,8 @@ class OnDemand:
     id: str
     kind: RequestKind
     source: DataSourceId
+    folder: str = ""
+    """Of the media of an import."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +102,59 @@ class Watch:
     """Record id in its System log."""
     announced_at: datetime | None = None
     """When it last said that it shuts down; its loss may be told only when it is silent."""
+
+
+class VolumeState(StrEnum):
+    """What can be done with a volume of a pool."""
+
+    USABLE = "usable"
+    READ_ONLY = "read_only"
+    """Recoveries work."""
+    MISSING = "missing"
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeFacts:
+    """A volume of a pool as it was found.
+
+    Units: bytes. None where nobody can tell, as of a store in a cloud.
+    """
+
+    pool: PoolName
+    name: str
+    id: VolumeId | None
+    """None until something is put on it."""
+    place: str
+    state: VolumeState = VolumeState.USABLE
+    problem: str = ""
+    """Why it is not usable."""
+    hint: str = ""
+    total_bytes: int | None = None
+    free_bytes: int | None = None
+    stored_bytes: int | None = 0
+    """What its repository takes."""
+
+    @property
+    def label(self) -> str:
+        """Its name for people."""
+        return f"{self.pool}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredGrowth:
+    """What the points of a data source have stored.
+
+    Units: bytes.
+    """
+
+    created_bytes: int | None
+    """Stored when its replica was created; None when that is not known any more."""
+    later_bytes: int
+    """Stored since the oldest point that is left."""
+    since: datetime
+    """When that was captured."""
+    until: datetime
+    """When the newest one was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +179,17 @@ class Observed:
     """Points older than their group keeps them at most, oldest first; never the head."""
     point_counts: Mapping[DataSourceId, int] = field(default_factory=dict)
     """All points of each data source that has any."""
+    damaged_points: Mapping[DataSourceId, int] = field(default_factory=dict)
+    """How many points of a source hold damage; those without any are absent."""
     inconsistent_spans: Mapping[DataSourceId, tuple[InconsistentSpan, ...]] = field(
         default_factory=dict
     )
     watches: Mapping[HostName, Watch] = field(default_factory=dict)
     """What was noted of each host before; none for a host that is seen for the first time."""
+    volumes: tuple[VolumeFacts, ...] = ()
+    """Those of the policies, in their order."""
+    growth: Mapping[DataSourceId, StoredGrowth] = field(default_factory=dict)
+    """Only where somebody asked for figures; the plan does not rest on it."""
     by_key: Mapping[NaturalKey, DataSource] = field(init=False, repr=False, compare=False)
     """The data sources once more, as a plan looks them up; made here."""
 

@@ -133,6 +133,8 @@ class RecoveryPoint:
     job: JobId
     bytes_read: int
     bytes_stored: int
+    damage: str = ""
+    """What of it cannot be given back, as the last verification found; empty when all can."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,9 @@ from reconciler.model.observed import (
     Saving,
     UnfinishedJob,
 )
+from reconciler.owner import life_of
 from reconciler.record.catalogue import Catalogue
 from reconciler.record.entries import Request
-from reconciler.record.owner import life_of
 from reconciler.record.work import Job
 
 RECOVER_DISKS = "recover_disks"
@@ -51,6 +51,7 @@ def observe(
         requests=tuple(_on_demand(pending)),
         old_points=catalogue.old_points(old_before) if old_before else {},
         point_counts=catalogue.point_counts(),
+        damaged_points=catalogue.damaged_counts(),
         inconsistent_spans=catalogue.inconsistent_spans(),
         watches=catalogue.watches(),
     )
@@ -86,4 +87,5 @@ def _recoveries(pending: Iterable[Request]) -> Iterator[RecoveryRequest]:
 def _on_demand(pending: Iterable[Request]) -> Iterator[OnDemand]:
     for request in pending:
         if request.kind in _KINDS and request.source is not None:
-            yield OnDemand(request.id, RequestKind(request.kind), request.source)
+            folder = str(request.parameters.get("folder", ""))
+            yield OnDemand(request.id, RequestKind(request.kind), request.source, folder)

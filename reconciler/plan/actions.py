@@ -55,6 +55,14 @@ class CreateReplica:
     """Requests that this answers."""
     saves_machine: bool = False
     """As observed, it runs and has to be saved for this; it runs on at once."""
+    volume: str = ""
+    """Name of the volume of the pool that it goes to."""
+    placement: str = ""
+    """Why it goes there."""
+    bytes_to_provision: int = 0
+    """Units: bytes; what it may come to take there, with all the points that are kept."""
+    media: str = ""
+    """Folder of what was exported of it, so that only what differs is read over the network."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """A plan as text for people and as JSON for machines."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from hashlib import sha256
 from typing import Final, assert_never
@@ -20,9 +20,9 @@ from reconciler.plan.actions import (
     RemoveLeftovers,
     Severity,
 )
-from reconciler.plan.words import counted
+from reconciler.plan.words import counted, shown_bytes
 
-FORMAT: Final = "1.1"
+FORMAT: Final = "1.2"
 """Minor versions only add; readers refuse another major version."""
 _IN_DATA_ONLY: Final = frozenset({"volume.deduplicated"})
 """Findings that nobody has to read."""
@@ -69,14 +69,16 @@ def digest(plan: Plan) -> str:
     return sha256(text.encode()).hexdigest()
 
 
-def as_json(plan: Plan) -> str:
-    """The plan as indented JSON."""
-    return json.dumps(as_data(plan), indent=2, ensure_ascii=False)
+def as_json(plan: Plan, disk_allocation: Sequence[object] | None = None) -> str:
+    """The plan as indented JSON, with the figures of volumes beside it if they are given."""
+    figures = {} if disk_allocation is None else {"disk_allocation": list(disk_allocation)}
+    data = as_data(plan) | figures
+    return json.dumps(data, indent=2, ensure_ascii=False)
 
 
 def as_text(plan: Plan) -> str:
     """The plan for a person: each line with its reason, then what will not be done."""
-    lines = [_line(action) for action in plan.actions]
+    lines = [line for action in plan.actions for line in _action_lines(action)]
     if told := _told(plan):
         lines += ["", "Findings"] if lines else ["Findings"]
         lines += [line for finding in told for line in _finding_lines(finding)]
@@ -107,6 +109,15 @@ def summary(plan: Plan) -> str:
 
 def _told(plan: Plan) -> list[Finding]:
     return [finding for finding in plan.findings if finding.code not in _IN_DATA_ONLY]
+
+
+def _action_lines(action: Action) -> Iterator[str]:
+    """One line; for a replica a second one with its volume and why, and its size there."""
+    yield _line(action)
+    if isinstance(action, CreateReplica):
+        size = f"{shown_bytes(action.bytes_to_provision)} to provision"
+        where = f"{action.pool}/{action.volume}"
+        yield f"      = volume {where}, {size}   # {action.placement}"
 
 
 def _line(action: Action) -> str:
@@ -179,7 +190,14 @@ def _action_data(action: Action) -> dict[str, object]:
 def _deed_data(action: Action) -> dict[str, object]:
     match action:
         case CreateReplica():
-            more = {"pool": action.pool, "bytes_expected": action.bytes_expected}
+            more = {
+                "pool": action.pool,
+                "bytes_expected": action.bytes_expected,
+                "media": action.media,
+                "volume": action.volume,
+                "placement": action.placement,
+                "bytes_to_provision": action.bytes_to_provision,
+            }
             return {"action": "create_replica", **_capture_data(action), **more}
         case ExpressFullBackup():
             more = {"based_on": action.based_on, "missed_slots": action.missed_slots}

@@ -81,10 +81,10 @@ def is_filled(slot: datetime, latest_captured_at: datetime | None, now: datetime
 
 def is_quiet(group: ProtectionGroup, now: datetime) -> bool:
     """Whether a replica may be created now."""
-    if group.initial_replication is None:
+    wish = group.initial_replication
+    if wish is None or wish.quiet_time is None:
         return True
-    shown = now.astimezone(group.time_zone).time()
-    return group.initial_replication.quiet_time.holds(shown)
+    return wish.quiet_time.holds(now.astimezone(group.time_zone).time())
 
 
 @lru_cache(maxsize=1024)

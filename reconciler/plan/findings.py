@@ -23,6 +23,22 @@ def silent_hosts(observed: Observed) -> Iterator[Finding]:
         )
 
 
+def damaged(observed: Observed) -> Iterator[Finding]:
+    """Machines with recovery points that a verification found damaged."""
+    for source, count in observed.damaged_points.items():
+        known = observed.sources[source]
+        yield Finding(
+            "recovery_point.damaged",
+            known.label,
+            f"{counted(count, 'recovery point')} of it cannot be given back in full: "
+            f"reconciler show {known.label}",
+            "heal what another volume or a copy still has: reconciler verify --heal; "
+            "ask for a consistency check, so that the next points are whole",
+            Severity.ERROR,
+            known.host,
+        )
+
+
 def unclaimed(
     machines: Iterable[VirtualMachine], held: Collection[NaturalKey]
 ) -> Iterator[Finding]:

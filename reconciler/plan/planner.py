@@ -24,6 +24,7 @@ from reconciler.plan.departed import departed, has_points, undecided
 from reconciler.plan.doubts import take_note
 from reconciler.plan.expiry import Expiry, expire
 from reconciler.plan.findings import (
+    damaged,
     deduplicated,
     not_available_yet,
     of_member,
@@ -33,9 +34,11 @@ from reconciler.plan.findings import (
 from reconciler.plan.index import Index, index
 from reconciler.plan.leftovers import left_saved, leftovers
 from reconciler.plan.members import Member, Membership, membership
+from reconciler.plan.placement import Placing, placed
 from reconciler.plan.protect import protect
 from reconciler.plan.requests import Refusals
 from reconciler.plan.standing import standing
+from reconciler.plan.volumes import Volumes
 from reconciler.policy.policy_set import PolicySet
 
 _RANK: Final = (Severity.ERROR, Severity.WARNING, Severity.INFO)
@@ -98,7 +101,8 @@ def make_plan(wanted: PolicySet, observed: Observed, occasion: Occasion) -> Plan
     found = membership(wanted, observed)
     cleaning = tuple(_clean_up(looked, found, occasion))
     doubts = {doubt.source: doubt.reason for doubt in noted.doubts}
-    work = _work(_after(cleaning, found), looked, doubts, occasion)
+    placing = Placing(wanted, observed, Volumes(wanted, observed))
+    work = _work(_after(cleaning, found), looked, doubts, occasion, placing)
     deleting = deletions(wanted, looked, found, has_hole=occasion.has_hole)
     actions: tuple[Action, ...] = (*cleaning, *work.actions, *deleting)
     refusals = Refusals(wanted, looked, found, work.held, occasion.has_hole, occasion.expiry_paused)
@@ -179,11 +183,14 @@ def _work(
     index: Index,
     doubts: dict[DataSourceId, str],
     occasion: Occasion,
+    placing: Placing,
 ) -> _Work:
-    work = _Work()
-    for member in members:
-        state = standing(member, index, doubts, occasion.now)
-        protection = protect(state)
+    work, volumes = _Work(), placing.volumes
+    states = [(m, standing(m, index, doubts, occasion.now, volumes)) for m in members]
+    work.findings.extend(volumes.findings(state.volume for _, state in states))
+    placing.count_begun(state for _, state in states)
+    for member, state in states:
+        protection = placed(protect(state), state, placing)
         work.findings.extend((*of_member(member), *protection.findings))
         if protection.capture is not None:
             work.captures.append(protection.capture)
@@ -202,6 +209,7 @@ def _findings(
     held = {s.key for s in observed.sources.values() if has_points(observed, s)}
     yield from occasion.broken
     yield from silent_hosts(observed)
+    yield from damaged(observed)
     yield from found.findings
     yield from left_saved(observed, found.here)
     yield from departed(wanted, observed, found, has_hole=occasion.has_hole)

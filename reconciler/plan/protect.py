@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import assert_never
+from typing import Final, assert_never
 
 from reconciler.errors import Retry
 from reconciler.model.names import PoolName
@@ -21,6 +21,8 @@ from reconciler.plan.due import MOST_COUNTED, is_filled, is_quiet, latest_check
 from reconciler.plan.machine_states import must_wait
 from reconciler.plan.standing import Protected, Standing
 from reconciler.plan.words import counted, request_command, shown
+
+_NO_VOLUME: Final = "waiting.volume"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +68,17 @@ def protect(standing: Standing) -> Protection:
         doubted = undone if standing.protected else ()
         return Protection(findings=(_at_work(standing), *doubted, *_missed(standing, None)))
     way = way_to_capture(standing.machine, standing.facts.os_build, standing.group.consistency.wish)
-    held = tuple(_faults(standing)) or tuple(_waiting(standing)) or tuple(_no_way(standing, way))
+    held = (
+        tuple(_faults(standing))
+        or tuple(_no_volume(standing))
+        or tuple(_waiting(standing))
+        or tuple(_no_way(standing, way))
+    )
     if held or isinstance(way, NoWay):
         # to wait is no news while nothing is due
         told = () if due is None and held[0].code.startswith("waiting.") else held
-        return Protection(None, (*told, *undone, *_missed(standing, held[0])), held[0])
+        findings = (*told, *undone, *_missed(standing, held[0]))
+        return Protection(None, findings, held[0], may_expire=_lacks_room(standing, held[0]))
     saved = tuple(_saved(standing, way))
     if isinstance(due, Finding):
         return Protection(None, (*saved, due, *_missed(standing, due)), due)
@@ -90,6 +98,12 @@ def _due(standing: Standing) -> _Due | Finding | None:
 
 
 def _creation(standing: Standing) -> _Creation | Finding:
+    if standing.asked(RequestKind.IMPORT):
+        cause = Cause(CauseKind.REPLICA_CREATION, standing.slot)
+        return _Creation(cause, "no replica yet; it is imported from media")
+    wish = standing.group.initial_replication
+    if wish is not None and wish.is_manual:
+        return _awaits_import(standing)
     requested = standing.asked(RequestKind.BACKUP, RequestKind.CONSISTENCY_CHECK)
     if not requested and not is_quiet(standing.group, standing.now):
         return Finding(
@@ -103,6 +117,19 @@ def _creation(standing: Standing) -> _Creation | Finding:
         )
     cause = Cause(CauseKind.REPLICA_CREATION, standing.slot)
     return _Creation(cause, "no replica yet; requested" if requested else "no replica yet")
+
+
+def _awaits_import(standing: Standing) -> Finding:
+    name = standing.machine.label
+    return Finding(
+        "replica.awaits_import",
+        name,
+        "its replica is created from media, and none were imported yet",
+        f"near its host: reconciler replica export {name} FOLDER; carry the media to this server; "
+        f"here: reconciler replica import {name} FOLDER",
+        Severity.WARNING,
+        standing.machine.host,
+    )
 
 
 def _repair(standing: Standing, protected: Protected) -> _Check | Finding:
@@ -167,8 +194,9 @@ def _capture(standing: Standing, due: _Due, way: Way) -> Capture:
                 sum(disk.geometry.virtual_bytes for disk in machine.disks),
                 standing.is_tracked,
                 group.consistency.wish,
-                requests,
+                requests + standing.asked(RequestKind.IMPORT),
                 way.saves_machine,
+                media=standing.media,
             )
         case _Backup():
             return ExpressFullBackup(
@@ -223,6 +251,24 @@ def _faults(standing: Standing) -> Iterator[Finding]:
             Severity.ERROR,
             standing.machine.host,
         )
+
+
+def _no_volume(standing: Standing) -> Iterator[Finding]:
+    if standing.trouble is not None:
+        yield Finding(
+            _NO_VOLUME,
+            standing.machine.label,
+            f"its volume takes nothing now: {standing.trouble.message}",
+            standing.trouble.hint,
+            Severity.INFO,  # the finding of the volume is the one that alarms
+            standing.machine.host,
+        )
+
+
+def _lacks_room(standing: Standing, held: Finding) -> bool:
+    """Whether it is held for want of room, and nothing else: what expires makes room."""
+    trouble = standing.trouble
+    return held.code == _NO_VOLUME and trouble is not None and trouble.is_want_of_room
 
 
 def _waiting(standing: Standing) -> Iterator[Finding]:

@@ -78,6 +78,8 @@ class Refusals:
             return Why(finding.message, finding.hint)
         if source.key not in self.found.claims:
             return self._not_a_member(source)
+        if request.kind is RequestKind.IMPORT:
+            return Why("it has a replica already", "nothing was imported, and nothing has to be")
         return self._nothing_to_expire(source)
 
     def _not_a_member(self, source: DataSource) -> Why:

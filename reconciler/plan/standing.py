@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from reconciler.model.machine import HostFacts, VirtualMachine
-from reconciler.model.names import DataSourceId, GroupName, JobId
+from reconciler.model.names import DataSourceId, GroupName, JobId, VolumeId
 from reconciler.model.observed import OnDemand, RequestKind
 from reconciler.model.protection import DataSource, Head, Replica, ReplicaState
 from reconciler.plan.actions import Subject
@@ -12,6 +12,7 @@ from reconciler.plan.due import is_filled, latest_slot, missed_slots
 from reconciler.plan.index import Index
 from reconciler.plan.members import Member
 from reconciler.plan.tracking import is_tracked
+from reconciler.plan.volumes import Trouble, Volumes
 from reconciler.policy.protection_group import ProtectionGroup
 
 
@@ -44,12 +45,19 @@ class Standing:
     job: JobId | None
     """What is at work on it."""
     requests: tuple[OnDemand, ...]
+    trouble: Trouble | None = None
+    """Why nothing can be written to the volume of its replica now."""
 
     @property
     def subject(self) -> Subject:
         """As actions name it."""
         machine = self.machine
         return Subject(machine.key, machine.name, machine.host, GroupName(self.group.name))
+
+    @property
+    def volume(self) -> VolumeId | None:
+        """Where its replica is; None while there is none."""
+        return self.protected.replica.volume if self.protected else None
 
     @property
     def captured_at(self) -> datetime | None:
@@ -69,13 +77,23 @@ class Standing:
             return 0
         return missed_slots(self.group, since, self.slot, is_tracked=self.is_tracked)
 
+    @property
+    def media(self) -> str:
+        """Folder of the media that its replica is to be created from; empty when of none."""
+        folders = (r.folder for r in self.requests if r.kind is RequestKind.IMPORT)
+        return next(folders, "")
+
     def asked(self, *kinds: RequestKind) -> tuple[str, ...]:
         """Ids of the open requests of some kinds."""
         return tuple(request.id for request in self.requests if request.kind in kinds)
 
 
 def standing(
-    member: Member, index: Index, doubts: dict[DataSourceId, str], now: datetime
+    member: Member,
+    index: Index,
+    doubts: dict[DataSourceId, str],
+    now: datetime,
+    volumes: Volumes | None = None,
 ) -> Standing:
     """All there is to know of a member. `doubts` are those that this plan raises."""
     observed, machine, group = index.observed, member.machine, member.group
@@ -97,6 +115,7 @@ def standing(
         doubt=_doubt(protected, doubts),
         job=observed.running.get(source.id) if source else None,
         requests=index.requests.get(source.id, ()) if source else (),
+        trouble=volumes.trouble_of(replica.volume) if volumes and protected and replica else None,
     )
 
 

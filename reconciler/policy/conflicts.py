@@ -48,6 +48,7 @@ def conflicts_of(placed: Iterable[Placed]) -> Iterator[Conflict]:
     yield from _twice(everything)
     yield from _unknown_names(everything)
     yield from _impossible_selectors(everything)
+    yield from _unknown_volumes(everything)
 
 
 def _twice(everything: Iterable[Placed]) -> Iterator[Conflict]:
@@ -75,8 +76,8 @@ def _claims(policy: Policy) -> Iterator[tuple[tuple[str, ...], Location, str]]:
                 yield ("node", node), ("nodes", index), text
         case StoragePool():
             for index, volume in enumerate(policy.volumes):
-                text = f"two pools have a volume at '{volume.path}'"
-                yield ("path", volume.folder), ("volumes", index, "path"), text
+                text = f"two pools have a volume at '{volume.place}'"
+                yield ("place", volume.place), ("volumes", index, volume.kind), text
         case FileServer():
             key = "address" if policy.unc_name is None else "unc_name"
             text = f"there are two file servers that disk paths call '{policy.known_as}'"
@@ -115,6 +116,8 @@ def _selectors(group: ProtectionGroup) -> Iterator[tuple[Location, Selector]]:
     for key, selectors in (("members", group.members), ("exclude", group.exclude)):
         for index, selector in enumerate(selectors):
             yield (key, index), selector
+    for index, chosen in enumerate(group.volumes):
+        yield ("volumes", index, "member"), chosen.member
 
 
 def _unknown(placed: Placed, reference: _Reference, known: list[str]) -> Conflict:
@@ -144,3 +147,29 @@ def _impossible_selectors(everything: tuple[Placed, ...]) -> Iterator[Conflict]:
             hint = f"remove one of the two keys; its nodes: {', '.join(here)}"
             remark = Remark((*at, "host"), text, hint, Code.CONFLICT)
             yield Conflict(this, remark, is_reference=True)
+
+
+def _unknown_volumes(everything: tuple[Placed, ...]) -> Iterator[Conflict]:
+    """Volumes that a group chooses, and its pool does not have."""
+    pools = {
+        placed.policy.name: [volume.name for volume in placed.policy.volumes]
+        for placed in everything
+        if isinstance(placed.policy, StoragePool)
+    }
+    for this in everything:
+        if not isinstance(this.policy, ProtectionGroup) or this.policy.pool not in pools:
+            continue
+        known = pools[this.policy.pool]
+        for at, name in _chosen_volumes(this.policy):
+            if name not in known:
+                hint = did_you_mean(name, known, "its volumes")
+                text = f"the pool '{this.policy.pool}' has no volume '{name}'"
+                remark = Remark(at, text, hint, Code.CONFLICT)
+                yield Conflict(this, remark, is_reference=True)
+
+
+def _chosen_volumes(group: ProtectionGroup) -> Iterator[tuple[Location, str]]:
+    if group.volume is not None:
+        yield ("volume",), group.volume
+    for index, chosen in enumerate(group.volumes):
+        yield ("volumes", index, "volume"), chosen.volume

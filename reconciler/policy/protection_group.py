@@ -24,6 +24,16 @@ class Online(PolicyModel):
     """Whether the recovery points of the group are copied. Not available yet: a plan says so."""
 
 
+class ChosenVolume(PolicyModel):
+    """The volume that the replicas of some members go to."""
+
+    member: Selector
+    """Which members; of several choices that fit one the first counts."""
+
+    volume: Name
+    """Name of a volume of the group's pool."""
+
+
 class ProtectionGroup(Header):
     """Virtual machines that share one promise: how often, how long, where."""
 
@@ -38,6 +48,17 @@ class ProtectionGroup(Header):
 
     pool: Name
     """Name of the StoragePool policy that holds the replicas."""
+
+    co_location: bool = True
+    """Whether its data may share volumes, and equal blocks, with other groups. Where false, its
+    replicas go to volumes that hold no other group. Unlike in DPM it is true when left out: a
+    pool of one volume could take no second group otherwise."""
+
+    volume: Optionally[Name] = None
+    """The volume of the pool for all its new replicas; the one with most room when left out."""
+
+    volumes: Several[ChosenVolume] = ()
+    """Volumes for the new replicas of some members, before 'volume' is asked."""
 
     zone: Zone
     """IANA time zone that the times of day are in: Europe/Berlin."""
@@ -77,6 +98,11 @@ class ProtectionGroup(Header):
         """Time between synchronizations; None when there are none of their own."""
         return self.synchronization if isinstance(self.synchronization, timedelta) else None
 
+    def volume_for(self, candidate: Candidate) -> str | None:
+        """The volume that was chosen for a member; None where the plan chooses."""
+        chosen = (each.volume for each in self.volumes if matches(each.member, candidate))
+        return next(chosen, self.volume)
+
     def claims(self, candidate: Candidate) -> bool:
         """Whether the machine belongs: picked, and not excluded."""
         return self._picks(candidate) and self.exclusion_of(candidate) is None
@@ -94,6 +120,7 @@ class ProtectionGroup(Header):
         """What is there twice or contradicts itself, and bounds of DPM."""
         yield from repeats(("members",), self.members)
         yield from repeats(("exclude",), self.exclude)
+        yield from repeats(("volumes",), self.volumes)
         yield from self.recovery_points.remarks_at(("recovery_points",))
         yield from retention_remarks(self.retention, self.keep_at_least)
         if self.frequency is not None:

@@ -29,6 +29,12 @@ _SECRET = r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$"  # noqa: S105 - a pattern, n
 _HOST_LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\Z")
 _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 _LONGEST_TEXT = 255
+_SIZE = r"^[1-9][0-9]{0,7}([MGTP]i?B)$"
+_PREFIXES = "MGTP"
+_SIZE_UNITS: dict[str, int] = {f"{c}B": 1000**n for n, c in enumerate(_PREFIXES, 2)} | {
+    f"{c}iB": 1024**n for n, c in enumerate(_PREFIXES, 2)
+}
+"""Name of a unit → bytes."""
 
 T = TypeVar("T")
 
@@ -81,6 +87,26 @@ def shown_duration(duration: timedelta) -> str:
         if duration % _UNITS[unit] == timedelta():
             return f"{duration // _UNITS[unit]}{unit}"
     return f"{duration // _UNITS['m']}m"
+
+
+def size(value: Any) -> int:
+    """The bytes that a text such as 500GiB means."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        raise wrong(f"expected a size with its unit, got {value}", "write 500GiB or 2TB")
+    if not isinstance(value, str) or not (found := re.fullmatch(_SIZE, value)):
+        raise wrong(
+            f"expected a size such as 500GiB or 2TB, got {quoted(value)}",
+            "a number and MB, GB, TB, PB (thousands) or MiB, GiB, TiB, PiB (1024s), no space",
+        )
+    unit = found[1]
+    return int(value.removesuffix(unit)) * _SIZE_UNITS[unit]
+
+
+def shown_size(count: int) -> str:
+    """The spelling of policy files, in the unit that is exact and gives the smallest number."""
+    exact = [(count // unit, name) for name, unit in _SIZE_UNITS.items() if count % unit == 0]
+    number, name = min(exact)
+    return f"{number}{name}"
 
 
 def _time(value: Any) -> time:
@@ -164,6 +190,13 @@ Duration = Annotated[
     PlainSerializer(shown_duration, return_type=str, when_used="json"),
     _text_schema(DURATION_PATTERN, examples=["15m", "36h", "30d"]),
 ]
+Size = Annotated[
+    int,
+    BeforeValidator(size),
+    PlainSerializer(shown_size, return_type=str, when_used="json"),
+    _text_schema(_SIZE, examples=["500GiB", "2TB"]),
+]
+"""Bytes."""
 LocalTime = Annotated[
     time,
     BeforeValidator(_time),

@@ -7,6 +7,7 @@ from typing import Self
 
 from reconciler.model.names import ServerId
 from reconciler.record import schema
+from reconciler.record.adoption import Adoption
 from reconciler.record.alerts import Alerts
 from reconciler.record.database import Database
 from reconciler.record.doubts import Doubts
@@ -19,7 +20,7 @@ from reconciler.record.sources import Sources
 from reconciler.record.volumes import Volumes
 
 
-class Catalogue(Volumes, Sources, Replicas, RecoveryPoints, Doubts, Alerts, Journal):
+class Catalogue(Volumes, Sources, Replicas, Adoption, RecoveryPoints, Doubts, Alerts, Journal):
     """Everything that is remembered. Any thread may call anything.
 
     Every call may raise CatalogueError; a call that raised has written nothing.
@@ -45,6 +46,11 @@ class Catalogue(Volumes, Sources, Replicas, RecoveryPoints, Doubts, Alerts, Jour
         except BaseException:
             database.close()
             raise
+
+    def become(self, server_id: ServerId) -> None:
+        """Go on as a server whose catalogue was lost: its name marks what it left on hosts."""
+        schema.set_server(self._database, server_id)
+        self.server_id = server_id
 
     def forget_old(self, before: datetime) -> None:
         """Forget jobs, requests and alerts that ended before a moment, and what they left."""

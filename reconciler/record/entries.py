@@ -41,6 +41,8 @@ class Volume:
     """None until a repository was made or found there."""
     writer_number: int
     """The highest writer number granted; 0 when none was."""
+    stored_bytes: int | None = None
+    """What its repository takes, as it was noted last; None until it was measured."""
 
 
 @dataclass(frozen=True, slots=True)

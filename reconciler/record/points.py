@@ -41,22 +41,25 @@ def stands(connection: Connection, point: RecoveryPoint) -> bool:
     return owner is not None
 
 
-def insert(connection: Connection, point: RecoveryPoint) -> None:
-    """Write a new point."""
-    connection.execute(
-        recovery_point.insert().values(
-            id=point.id,
-            data_source=point.source,
-            volume=point.volume,
-            captured_at=point.captured_at,
-            consistency=point.consistency.value,
-            cause=point.cause.kind.value,
-            slot_at=point.cause.slot_at,
-            job=point.job,
-            bytes_read=point.bytes_read,
-            bytes_stored=point.bytes_stored,
-        )
-    )
+def insert(connection: Connection, *points: RecoveryPoint) -> None:
+    """Write new points."""
+    rows = [
+        {
+            "id": point.id,
+            "data_source": point.source,
+            "volume": point.volume,
+            "captured_at": point.captured_at,
+            "consistency": point.consistency.value,
+            "cause": point.cause.kind.value,
+            "slot_at": point.cause.slot_at,
+            "job": point.job,
+            "bytes_read": point.bytes_read,
+            "bytes_stored": point.bytes_stored,
+            "damage": point.damage or None,
+        }
+        for point in points
+    ]
+    connection.execute(recovery_point.insert(), rows)
 
 
 def one(connection: Connection, point: RecoveryPointId) -> RecoveryPoint | None:
@@ -188,4 +191,5 @@ def _point(row: _PointRow) -> RecoveryPoint:
         job=JobId(row.job),
         bytes_read=row.bytes_read,
         bytes_stored=row.bytes_stored,
+        damage=row.damage or "",
     )

@@ -16,7 +16,7 @@ from reconciler.record.entries import OwnReferencePoint
 from reconciler.record.tables import inconsistency, recovery_point, replica
 from reconciler.record.work import Job, JobState
 
-_COMPARES_ALL = frozenset({CauseKind.REPLICA_CREATION, CauseKind.CONSISTENCY_CHECK})
+COMPARES_ALL = frozenset({CauseKind.REPLICA_CREATION, CauseKind.CONSISTENCY_CHECK})
 _MISSING = {
     "state": ReplicaState.MISSING.value,
     "volume": None,
@@ -26,6 +26,7 @@ _MISSING = {
     "checked_at": None,
     "doubt": "",
     "doubted_during": None,
+    "created_bytes": None,
 }
 
 
@@ -94,6 +95,14 @@ class Replicas:
         with self._database.writing() as connection:
             if not points.stands(connection, point):
                 _write_point(connection, point, head, may_settle=False)
+
+    def note_created(self, source: DataSourceId, bytes_stored: int) -> None:
+        """What the replica took when it was created, where that is more than its first point did.
+
+        Units: bytes.
+        """
+        with self._database.writing() as connection:
+            replica_rows.change(connection, source, created_bytes=bytes_stored)
 
     def delete_replica(self, source: DataSourceId) -> None:
         """Forget all points of a data source and that it has a replica; repeating it is no error.
@@ -178,11 +187,12 @@ def _write_point(
         head_reference_point=head.reference_point,
         head_rct_ids=rct_ids_text(head.rct_ids),
     )
-    compares_all = point.cause.kind in _COMPARES_ALL
+    compares_all = point.cause.kind in COMPARES_ALL
     if compares_all:
         replica_rows.change(connection, point.source, checked_at=point.captured_at)
     if known.state == ReplicaState.MISSING.value:
-        replica_rows.change(connection, point.source, state=ReplicaState.CONSISTENT.value)
+        consistent, stored = ReplicaState.CONSISTENT.value, point.bytes_stored
+        replica_rows.change(connection, point.source, state=consistent, created_bytes=stored)
     elif compares_all and may_settle and known.doubted_during != point.job:
         settle(connection, point.source, point.captured_at)
 

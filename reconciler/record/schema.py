@@ -35,6 +35,23 @@ def prepare(database: Database, migrations: Mapping[int, Migration] = MIGRATIONS
         return ServerId(_meta(connection, _SERVER))
 
 
+def server_of(database: Database) -> ServerId:
+    """The id of the server whose catalogue it is; of any version.
+
+    Raises:
+        CatalogueError: It is none, or cannot be read.
+    """
+    with database.reading() as connection:
+        return ServerId(_meta(connection, _SERVER))
+
+
+def set_server(database: Database, server_id: ServerId) -> None:
+    """Give the catalogue the id of another server."""
+    with database.writing() as connection:
+        its_row = tables.meta.c.key == _SERVER
+        connection.execute(tables.meta.update().where(its_row).values(value=server_id))
+
+
 def _create(connection: Connection) -> None:
     tables.metadata.create_all(connection)
     values = {_SERVER: new_id(), _VERSION: str(tables.SCHEMA_VERSION)}

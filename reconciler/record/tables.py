@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -81,6 +81,7 @@ class _Volume(TypedColumns):
     points_dropped: Named[int] = Column(BigInteger, server_default="0")
     sweep_failed_at: Named[datetime | None] = Column(Instant)
     sweep_problem: Named[str] = Column(Text, server_default="")
+    stored_bytes: Named[int | None] = Column(BigInteger)
 
 
 class _DataSource(TypedColumns):
@@ -112,6 +113,7 @@ class _RecoveryPoint(TypedColumns):
     job: Named[str]
     bytes_read: Named[int] = Column(BigInteger)
     bytes_stored: Named[int] = Column(BigInteger)
+    damage: Named[str | None] = Column(Text)
 
 
 class _ReferencePoint(TypedColumns):
@@ -131,6 +133,7 @@ class _Replica(TypedColumns):
     checked_at: Named[datetime | None] = Column(Instant)
     doubt: Named[str] = Column(Text, server_default="")
     doubted_during: Named[str | None]
+    created_bytes: Named[int | None] = Column(BigInteger)
 
 
 class _Inconsistency(TypedColumns):

@@ -110,11 +110,11 @@ class Volumes:
     def swept(self, volume_id: VolumeId, dropped: int) -> None:
         """What was of no use after so many dropped points is gone; more may drop meanwhile."""
         left = volume.c.points_dropped - dropped
-        self._note_sweep(volume_id, points_dropped=left, sweep_failed_at=None, sweep_problem="")
+        self._note(volume_id, points_dropped=left, sweep_failed_at=None, sweep_problem="")
 
     def sweep_failed(self, volume_id: VolumeId, problem: str, now: datetime) -> None:
         """A volume could not be swept, and why; it is tried again after a while."""
-        self._note_sweep(volume_id, sweep_failed_at=now, sweep_problem=problem[:MOST_TEXT])
+        self._note(volume_id, sweep_failed_at=now, sweep_problem=problem[:MOST_TEXT])
 
     def sweep_problems(self) -> Mapping[VolumeId, str]:
         """Why volumes could not be swept when that was tried last."""
@@ -123,7 +123,19 @@ class Volumes:
             rows = connection.execute(query.order_by(volume.c.id))
             return {VolumeId(row.id): row.sweep_problem for row in rows}
 
-    def _note_sweep(self, volume_id: VolumeId, **values: Any) -> None:
+    def want_sweep(self, volume_id: VolumeId) -> None:
+        """A draft was given up there: its packs are of no use, and room is short."""
+        self._note(volume_id, points_dropped=volume.c.points_dropped + 1)
+
+    def measured(self, volume_id: VolumeId, stored_bytes: int) -> None:
+        """Note what a volume's repository takes."""
+        self._note(volume_id, stored_bytes=stored_bytes)
+
+    def stored_more(self, volume_id: VolumeId, more_bytes: int) -> None:
+        """Note that it takes more than was noted before; one that was never measured stays so."""
+        self._note(volume_id, stored_bytes=volume.c.stored_bytes + more_bytes)
+
+    def _note(self, volume_id: VolumeId, **values: Any) -> None:
         with self._database.writing() as connection:
             update = volume.update().where(volume.c.id == volume_id)
             connection.execute(update.values(**values))
@@ -177,4 +189,5 @@ def _volume(row: Row[*tuple[Any, ...]]) -> Volume:
         row.path,
         row.repository_id,
         row.writer_number,
+        row.stored_bytes,
     )

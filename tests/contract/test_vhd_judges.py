@@ -9,9 +9,8 @@ at a time; the bits within a byte are judged by hand in tests/unit/blocks/test_v
 import shutil
 import subprocess
 from collections.abc import Sequence
-from hashlib import sha256, shake_128
 from itertools import pairwise
-from pathlib import Path, PureWindowsPath
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -20,9 +19,8 @@ from reconciler.blocks.disk_file import create_disk, open_disk
 from reconciler.lab.disks import LabDisk
 from reconciler.model.machine import DiskFormat, DiskGeometry
 from reconciler.model.ranges import ByteRange, pieces
+from tests.disk_images import DISK_ID, MIB, FolderFiles, noise
 
-MIB = 1 << 20
-DISK_ID = "0f0e0d0c-0b0a-4908-8706-050403020100"
 SIZE = 70 * MIB + 512 * 9
 """No geometry of cylinders, heads and sectors has this size."""
 PLACES = {
@@ -32,41 +30,6 @@ PLACES = {
     66 * MIB + 12_288: MIB,
     SIZE - 512 * 5: 512 * 5,
 }
-
-
-class FolderFile:
-    """A file of a folder, in the shape of a file on a host."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    @property
-    def size(self) -> int:
-        return self.path.stat().st_size
-
-    def read(self, ranges: Sequence[ByteRange]) -> list[bytes]:
-        result = []
-        with self.path.open("rb") as file:
-            for this in ranges:
-                file.seek(this.start)
-                result.append(file.read(this.length))
-                assert len(result[-1]) == this.length
-        return result
-
-    def hashes(self, ranges: Sequence[ByteRange]) -> list[bytes]:
-        return [sha256(data).digest() for data in self.read(ranges)]
-
-
-class FolderFiles:
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def open(self, path: str) -> FolderFile:
-        return FolderFile(self.folder / PureWindowsPath(path).name)
-
-
-def noise(seed: int, length: int) -> bytes:
-    return shake_128(seed.to_bytes(8, "little")).digest(length)
 
 
 def geometry(block_bytes: int) -> DiskGeometry:

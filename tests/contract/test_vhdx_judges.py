@@ -3,9 +3,8 @@
 import shutil
 import subprocess
 from collections.abc import Sequence
-from hashlib import sha256, shake_128
 from itertools import pairwise
-from pathlib import Path, PureWindowsPath
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -15,9 +14,8 @@ from reconciler.blocks.vhdx_writer import VhdxWriter
 from reconciler.lab.disks import LabDisk
 from reconciler.model.machine import DiskFormat, DiskGeometry
 from reconciler.model.ranges import ByteRange, pieces
+from tests.disk_images import DISK_ID, MIB, FolderFiles, noise
 
-MIB = 1 << 20
-DISK_ID = "0f0e0d0c-0b0a-4908-8706-050403020100"
 SIZE = 70 * MIB + 4096
 PLACES = {
     0: 8192,
@@ -26,41 +24,6 @@ PLACES = {
     66 * MIB + 12_288: MIB,
     SIZE - 8192: 8192,
 }
-
-
-class FolderFile:
-    """A file of a folder, in the shape of a file on a host."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    @property
-    def size(self) -> int:
-        return self.path.stat().st_size
-
-    def read(self, ranges: Sequence[ByteRange]) -> list[bytes]:
-        result = []
-        with self.path.open("rb") as file:
-            for this in ranges:
-                file.seek(this.start)
-                result.append(file.read(this.length))
-                assert len(result[-1]) == this.length
-        return result
-
-    def hashes(self, ranges: Sequence[ByteRange]) -> list[bytes]:
-        return [sha256(data).digest() for data in self.read(ranges)]
-
-
-class FolderFiles:
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def open(self, path: str) -> FolderFile:
-        return FolderFile(self.folder / PureWindowsPath(path).name)
-
-
-def noise(seed: int, length: int) -> bytes:
-    return shake_128(seed.to_bytes(8, "little")).digest(length)
 
 
 def geometry(block_bytes: int, sector: int = 512) -> DiskGeometry:

@@ -223,7 +223,7 @@ def worlds(draw: st.DrawFn, make: Make, *, is_clustered: bool = False) -> World:
     inventory = Inventory(reports, observed.inventory.silent)
     return World(
         PolicySet(tuple(groups)),
-        replace(recorded, inventory=inventory),
+        replace(recorded, inventory=inventory, volumes=observed.volumes),
         draw(st.booleans()),
         draw(mostly("", "the clock jumped")),
     )

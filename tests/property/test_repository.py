@@ -41,8 +41,9 @@ FAN_OUT = 4
 NODE = FAN_OUT * 8
 SOURCE = DataSourceId("source")
 DISK = DiskId("disk")
-PER_SLOT = 48
-PER_PACK = 32 + 80
+PER_SLOT = 48 + 16
+PER_PACK = 64 + 144 + 16
+KEY = "5e" * 32
 
 GEOMETRY = DiskGeometry(1, 512, 4096, DiskFormat.VHDX, 1 << 20)
 DESCRIPTION = DiskDescription(DISK, ControllerSlot("SCSI", 0, 0), "v", GEOMETRY)
@@ -73,6 +74,7 @@ class Generation:
     cleared: tuple[int, int]
 
 
+PASSPHRASES = st.sampled_from([None, KEY])
 SIZES = st.integers(1, 80 * 8).map(lambda sectors: sectors * 512)
 GENERATIONS = st.lists(
     st.builds(
@@ -94,14 +96,24 @@ def filled(number: int) -> bytes:
 
 
 @contextmanager
-def opened() -> Iterator[tuple[Repository, Path]]:
+def opened(passphrase: str | None) -> Iterator[tuple[Repository, Path]]:
     with tempfile.TemporaryDirectory() as name:
         root = Path(name) / "store"
         root.mkdir()
         store = FolderStore(root)
-        Repository.create(store, block_bytes=BLOCK, node_fan_out=FAN_OUT)
-        writer = Repository.claim_writer(store)
-        yield Repository.open(store, cache=Path(name) / "cache", writer=writer), root
+        Repository.create(store, block_bytes=BLOCK, node_fan_out=FAN_OUT, passphrase=passphrase)
+        Repository.claim_writer(store)
+        yield writer_of(root), root
+
+
+def reader_of(root: Path) -> Repository:
+    # A passphrase is no harm where nothing is encrypted.
+    return Repository.open(FolderStore(root), cache=root, writer=None, passphrase=KEY)
+
+
+def writer_of(root: Path) -> Repository:
+    cache = root.parent / "cache"
+    return Repository.open(FolderStore(root), cache=cache, writer=1, passphrase=KEY)
 
 
 class Disk:
@@ -148,14 +160,16 @@ def read(repository: Repository, manifest: Manifest) -> bytes:
 
 
 @settings(max_examples=40, deadline=None)
-@given(GENERATIONS)
-def test_every_sealed_point_reads_back_exactly(changes: list[Generation]) -> None:
-    with opened() as (repository, root):
+@given(GENERATIONS, PASSPHRASES)
+def test_every_sealed_point_reads_back_exactly(
+    changes: list[Generation], passphrase: str | None
+) -> None:
+    with opened(passphrase) as (repository, root):
         disk = Disk(repository)
         for change in changes:
             disk.next(change)
 
-        other = Repository.open(FolderStore(root), cache=root, writer=None)
+        other = reader_of(root)
         for manifest, data in disk.sealed:
             again = other.manifest(SOURCE, manifest.point.id)
             assert again == manifest
@@ -172,19 +186,18 @@ def test_every_sealed_point_reads_back_exactly(changes: list[Generation]) -> Non
 
 
 @settings(max_examples=40, deadline=None)
-@given(GENERATIONS, st.data())
+@given(GENERATIONS, PASSPHRASES, st.data())
 def test_whatever_expires_all_other_points_read_back_and_new_ones_can_be_made(
-    changes: list[Generation], data: st.DataObject
+    changes: list[Generation], passphrase: str | None, data: st.DataObject
 ) -> None:
-    with opened() as (first, root):
+    with opened(passphrase) as (first, root):
         disk = Disk(first)
         left: list[tuple[Manifest, bytes]] = []
         for change in [*changes, *changes]:
             disk.next(change)
             left.append(disk.sealed[-1])
             if data.draw(st.booleans(), label="reopened"):
-                cache = root.parent / "cache"
-                disk.repository = Repository.open(FolderStore(root), cache=cache, writer=1)
+                disk.repository = writer_of(root)
             older = [manifest.point.id for manifest, _ in left[:-1]]
             expired = data.draw(st.sets(st.sampled_from(older)) if older else st.just(set()))
             disk.repository.drop(SOURCE, sorted(expired))
@@ -198,7 +211,7 @@ def test_whatever_expires_all_other_points_read_back_and_new_ones_can_be_made(
         assert pruned.bytes_before == before >= pruned.bytes_after == repository.stored_bytes()
         assert delete_unused_packs(repository).packs_deleted == 0
         disk.next(changes[0])
-        other = Repository.open(FolderStore(root), cache=root, writer=None)
+        other = reader_of(root)
         for manifest, content in [*left, disk.sealed[-1]]:
             assert read(other, manifest) == content
         manifests = [manifest for manifest, _ in left]
@@ -208,9 +221,9 @@ def test_whatever_expires_all_other_points_read_back_and_new_ones_can_be_made(
 
 
 @settings(max_examples=20, deadline=None)
-@given(GENERATIONS)
-def test_equal_blocks_are_stored_once(changes: list[Generation]) -> None:
-    with opened() as (repository, _):
+@given(GENERATIONS, PASSPHRASES)
+def test_equal_blocks_are_stored_once(changes: list[Generation], passphrase: str | None) -> None:
+    with opened(passphrase) as (repository, _):
         disk = Disk(repository)
         stored = sum(disk.next(change).statistics.blocks_new for change in changes)
 
@@ -225,9 +238,11 @@ def test_equal_blocks_are_stored_once(changes: list[Generation]) -> None:
 
 
 @settings(max_examples=15, deadline=None)
-@given(st.sets(st.integers(0, 199), min_size=1, max_size=10))
-def test_a_small_change_stores_only_its_blocks_and_the_way_to_them(changed: set[int]) -> None:
-    with opened() as (repository, _):
+@given(st.sets(st.integers(0, 199), min_size=1, max_size=10), PASSPHRASES)
+def test_a_small_change_stores_only_its_blocks_and_the_way_to_them(
+    changed: set[int], passphrase: str | None
+) -> None:
+    with opened(passphrase) as (repository, _):
         disk = Disk(repository)
         everything = tuple((number, 1000 + number) for number in range(200))
         base = disk.next(Generation(200 * BLOCK, everything, (0, 0)))
@@ -242,9 +257,11 @@ def test_a_small_change_stores_only_its_blocks_and_the_way_to_them(changed: set[
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.data())
-def test_damage_of_any_byte_is_told_or_harmless_and_never_read(data: st.DataObject) -> None:
-    with opened() as (repository, root):
+@given(PASSPHRASES, st.data())
+def test_damage_of_any_byte_is_told_or_harmless_and_never_read(
+    passphrase: str | None, data: st.DataObject
+) -> None:
+    with opened(passphrase) as (repository, root):
         disk = Disk(repository)
         disk.next(
             Generation(30 * BLOCK, tuple((n, n) for n in range(1, 30)), (0, 0))
@@ -259,7 +276,7 @@ def test_damage_of_any_byte_is_told_or_harmless_and_never_read(data: st.DataObje
 
         told = False
         try:
-            damaged = Repository.open(FolderStore(root), cache=root, writer=None)
+            damaged = reader_of(root)
             for manifest, expected in disk.sealed:
                 again = damaged.manifest(SOURCE, manifest.point.id)
                 told |= any(verify(damaged, [again], read_blocks=True))

@@ -194,7 +194,7 @@ def test_a_volume_that_is_missing_is_not_made_anew(protected: World) -> None:
     try:
         done = protected.cli("apply")
 
-        assert_told(done, ExitCode.PARTLY_DONE, "main-1", "mount", "repository.unavailable")
+        assert_told(done, ExitCode.PARTLY_DONE, "main-1", "mount", "volume.missing")
         assert not volume.exists()
     finally:
         elsewhere.rename(volume)

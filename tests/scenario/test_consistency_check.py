@@ -1,5 +1,8 @@
 """A replica that cannot be trusted is compared with its source and repaired."""
 
+import json
+import re
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -7,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.app import open_app
+from reconciler.blocks import sampling
 from reconciler.errors import TrackingLostError
 from reconciler.execute.boundaries import Boundary
 from reconciler.execute.outcome import Result, Verdict
@@ -134,6 +138,7 @@ def flip(file: Path, offset: int) -> None:
 def test_what_tracking_hid_is_found_and_repaired(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(sampling, "BLOCKS_SAMPLED", 0)  # by luck it finds it at once
     world.write(VM)
     world.advance(60)
     shadow = world.shadow("hidden")
@@ -160,6 +165,56 @@ def test_what_tracking_hid_is_found_and_repaired(
     assert before.checked_at is not None
     assert after.checked_at == point.captured_at
     assert world.plan().actions == ()
+
+
+def test_a_sample_finds_what_tracking_hid_and_a_check_follows(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sampling, "BLOCKS_SAMPLED", 1 << 16)  # more than there are
+    world.write(VM)
+    world.advance(60)
+    shadow = world.shadow("sampled")
+    with open_app(world.settings) as app:
+        plain = app.open_host
+        monkeypatch.setattr(app, "open_host", lambda name: Forgetful(plain(HostName(name))))
+        reconciler = app.reconciler()
+        (result,) = reconciler.carry_out(reconciler.plan())
+
+    assert (result.verdict, result.error_code) == (Verdict.FAILED, "replica.inconsistent")
+    doubted = replica(world)
+    assert doubted.state is ReplicaState.INCONSISTENT
+    assert re.search(r"block \d+: [0-9a-f]{64} held, [0-9a-f]{64} found", doubted.doubt)
+    checked(world)
+    assert world.differing(VM, world.points(VM)[-1], shadow) == []
+
+
+def test_verify_names_the_points_that_are_hurt_and_heals_them(world: World) -> None:
+    copy = world.folder / f"{world.state}-copy"
+    root = world.folder / world.state / "volume"
+    shutil.copytree(root, copy)
+    assert world.cli("verify").returncode == 0
+    flip(objects(world, "packs")[0], 200)
+
+    quick = world.cli("verify", "--quick")
+    full = world.cli("verify", VM, "--output", "json")
+
+    assert (quick.returncode, full.returncode) == (0, 1)
+    (volume,) = json.loads(full.stdout)["volumes"]
+    assert volume["blocks_damaged"] == 1
+    (finding,) = volume["findings"]
+    assert finding["recovery_point"] == world.points(VM)[-1].id
+    assert "damaged" in world.cli("show", VM).stdout
+    assert "recovery_point.damaged" in {f.code for f in world.plan().findings}
+    healed = world.cli("verify", "--heal", "--copy", str(copy))
+    assert healed.returncode == 0, healed.stdout + healed.stderr
+    assert "1 blocks given back, 0 lost" in healed.stdout
+    assert world.points(VM)[-1].damage == ""
+    assert world.differing(VM, world.points(VM)[-1], world.shadow("healed")) == []
+
+
+@pytest.mark.parametrize("words", [("--quick", "--full"), ("--sample", "0%"), ("--copy", "x")])
+def test_verify_refuses_what_makes_no_sense(world: World, words: tuple[str, ...]) -> None:
+    assert world.cli("verify", *words).returncode == 64
 
 
 def test_a_block_that_decayed_in_the_repository_is_copied_anew(world: World) -> None:
@@ -244,6 +299,7 @@ def two_disks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 def test_a_lost_tracking_of_one_disk_compares_that_disk_only(
     two_disks: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(sampling, "BLOCKS_SAMPLED", 0)  # hashes a few blocks of every disk
     world, vm = two_disks, FIN_SQL01.name
     world.apply()
     world.write(vm)

@@ -1,8 +1,6 @@
 """A machine with a VHD disk: no change tracking, so it is protected by comparing hashes."""
 
-from collections.abc import Iterator, Sequence
-from hashlib import sha256
-from pathlib import Path, PureWindowsPath
+from collections.abc import Iterator
 
 import pytest
 
@@ -13,41 +11,12 @@ from reconciler.lab.definition import HostDefinition, LabDefinition
 from reconciler.lab.full_lab import VHD_01
 from reconciler.model.machine import DiskFormat
 from reconciler.model.ranges import ByteRange, pieces
+from tests.disk_images import FolderFiles
 from tests.lab_world import World, new_world
 
 VM = VHD_01.name
 MIB = 1 << 20
 WRITTEN = 200_000
-
-
-class FolderFile:
-    """A recovered file, in the shape of a file on a host."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    @property
-    def size(self) -> int:
-        return self.path.stat().st_size
-
-    def read(self, ranges: Sequence[ByteRange]) -> list[bytes]:
-        result = []
-        with self.path.open("rb") as file:
-            for this in ranges:
-                file.seek(this.start)
-                result.append(file.read(this.length))
-        return result
-
-    def hashes(self, ranges: Sequence[ByteRange]) -> list[bytes]:
-        return [sha256(data).digest() for data in self.read(ranges)]
-
-
-class FolderFiles:
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def open(self, path: str) -> FolderFile:
-        return FolderFile(self.folder / PureWindowsPath(path).name)
 
 
 @pytest.fixture(scope="module")

@@ -175,7 +175,7 @@ class SmbSession:
     @contextlib.contextmanager
     def opened(self, parts: UncPath) -> Iterator[SmbFileHandle]:
         """A file, open until the block ends."""
-        tree = self._tree(parts.share)
+        tree = self.tree(parts.share)
         whole = f"{parts.server}\\{parts.share}\\{parts.file}"
         file = Open(tree, whole if tree.is_dfs_share else parts.file)
         file.create(
@@ -186,7 +186,7 @@ class SmbSession:
             CreateDisposition.FILE_OPEN,
             CreateOptions.FILE_NON_DIRECTORY_FILE,
         )
-        yield SmbFileHandle(file, self._read_bytes())
+        yield SmbFileHandle(file, self.read_bytes())
         file.close()  # whoever sees an exception ends the whole session
 
     def close(self) -> None:
@@ -201,7 +201,8 @@ class SmbSession:
         with contextlib.suppress(Exception):
             self._connection.disconnect(close=False)
 
-    def _tree(self, share: str) -> TreeConnect:
+    def tree(self, share: str) -> TreeConnect:
+        """A share, connected to when it is first asked for."""
         key = share.casefold()
         if key not in self._trees:
             tree = TreeConnect(self._session, f"\\\\{self._server.name}\\{share}")
@@ -209,7 +210,12 @@ class SmbSession:
             self._trees[key] = tree
         return self._trees[key]
 
-    def _read_bytes(self) -> int:
+    def read_bytes(self) -> int:
+        """The best size of one request.
+
+        Raises:
+            HostRefusedError: The server allows less than any may.
+        """
         most = int(self._connection.max_read_size or 0)
         if most < LEAST_READ_BYTES:
             raise HostRefusedError(

@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping
 
 from sqlalchemy import Connection
 
-from reconciler.record.migrations import from_1
+from reconciler.record.migrations import from_1, from_2
 
 Migration = Callable[[Connection], None]
 
-MIGRATIONS: Mapping[int, Migration] = {1: from_1.upgrade}
+MIGRATIONS: Mapping[int, Migration] = {1: from_1.upgrade, 2: from_2.upgrade}
 """Version to start from → the step."""

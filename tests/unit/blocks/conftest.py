@@ -1,4 +1,4 @@
-"""A small repository in a folder: blocks of 4 KiB, nodes of eight addresses."""
+"""A small repository, plain and encrypted: blocks of 4 KiB, nodes of eight addresses."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -28,6 +28,15 @@ from reconciler.model.protection import (
 )
 
 BLOCK = 4096
+KEY = "5e" * 32
+"""A passphrase that is a key itself, and so costs no time."""
+
+
+@pytest.fixture(params=[None, KEY], ids=["plain", "encrypted"])
+def passphrase(request: pytest.FixtureRequest) -> str | None:
+    """What opens the repository; each test runs over one without and one with encryption."""
+    found: str | None = request.param
+    return found
 
 
 @pytest.fixture
@@ -39,24 +48,26 @@ def root(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def store(root: Path) -> FolderStore:
+def store(root: Path, passphrase: str | None) -> FolderStore:
     """A store with an empty repository and writer number 1."""
     store = FolderStore(root)
-    Repository.create(store, block_bytes=BLOCK, node_fan_out=8)
+    Repository.create(store, block_bytes=BLOCK, node_fan_out=8, passphrase=passphrase)
     assert Repository.claim_writer(store) == 1
     return store
 
 
 @pytest.fixture
-def opened(store: FolderStore, tmp_path: Path) -> Callable[[], Repository]:
+def opened(store: FolderStore, tmp_path: Path, passphrase: str | None) -> Callable[[], Repository]:
     """Opens the repository for writing as writer 1."""
-    return lambda: Repository.open(store, cache=tmp_path / "cache", writer=1)
+    cache = tmp_path / "cache"
+    return lambda: Repository.open(store, cache=cache, writer=1, passphrase=passphrase)
 
 
 @pytest.fixture
-def reader(store: FolderStore, tmp_path: Path) -> Callable[[], Repository]:
+def reader(store: FolderStore, tmp_path: Path, passphrase: str | None) -> Callable[[], Repository]:
     """Opens the repository for reading."""
-    return lambda: Repository.open(store, cache=tmp_path / "none", writer=None)
+    cache = tmp_path / "none"
+    return lambda: Repository.open(store, cache=cache, writer=None, passphrase=passphrase)
 
 
 @pytest.fixture

@@ -1,8 +1,6 @@
 """The format of a disk is told by its name and its content together."""
 
-from collections.abc import Sequence
-from hashlib import sha256
-from pathlib import Path, PureWindowsPath
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -14,33 +12,9 @@ from reconciler.errors import DiskNotSupportedError, DiskUnreadableError
 from reconciler.lab.disks import LabDisk
 from reconciler.model.machine import DiskFormat, DiskGeometry
 from reconciler.model.ranges import ByteRange
+from tests.disk_images import DISK_ID, MIB, MemoryHost
 
-MIB = 1 << 20
-DISK_ID = "0f0e0d0c-0b0a-4908-8706-050403020100"
 FAKE_FOOTER = Footer(form.FIXED, MIB, UUID(int=7)).packed()
-
-
-class MemoryFile:
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-
-    @property
-    def size(self) -> int:
-        return len(self.data)
-
-    def read(self, ranges: Sequence[ByteRange]) -> list[bytes]:
-        return [self.data[r.start : r.end] for r in ranges]
-
-    def hashes(self, ranges: Sequence[ByteRange]) -> list[bytes]:
-        return [sha256(data).digest() for data in self.read(ranges)]
-
-
-class MemoryHost:
-    def __init__(self, files: dict[str, bytes]) -> None:
-        self.files = files
-
-    def open(self, path: str) -> MemoryFile:
-        return MemoryFile(self.files[PureWindowsPath(path).name])
 
 
 def disk(folder: Path, kind: DiskFormat) -> bytes:

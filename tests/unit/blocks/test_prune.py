@@ -206,11 +206,12 @@ def test_points_of_another_writer_count_as_users_and_its_packs_are_left_alone(
     seal: Seal,
     tmp_path: Path,
     root: Path,
+    passphrase: str | None,
     long_ago: Callable[[int, int], None],
 ) -> None:
     seal(repository, "p1", content(20))
     number = Repository.claim_writer(store)
-    other = Repository.open(store, cache=tmp_path / "other", writer=number)
+    other = Repository.open(store, cache=tmp_path / "other", writer=number, passphrase=passphrase)
     theirs = seal(other, "theirs", content(20) + content(5, first=900))  # shares all of p1
     gone = seal(other, "gone", content(5, first=700))
     repository.drop(SOURCE, [point("p1"), gone.point.id])
@@ -227,12 +228,13 @@ def test_nothing_is_deleted_while_another_server_writes_here(
     store: FolderStore,
     seal: Seal,
     tmp_path: Path,
+    passphrase: str | None,
     long_ago: Callable[[int, int], None],
 ) -> None:
     gone = seal(repository, "gone", content(5, first=700))
     repository.drop(SOURCE, [gone.point.id])
     number = Repository.claim_writer(store)
-    other = Repository.open(store, cache=tmp_path / "other", writer=number)
+    other = Repository.open(store, cache=tmp_path / "other", writer=number, passphrase=passphrase)
     seal(other, "theirs", content(20))
 
     long_ago(number, 29)

@@ -8,6 +8,7 @@ from reconciler.blocks.draft import Draft, DraftDisk
 from reconciler.blocks.manifest import Manifest
 from reconciler.blocks.replica import Comparison, HashingSource, synchronize, synchronize_by_hash
 from reconciler.blocks.repository import Repository
+from reconciler.blocks.threads import WORKERS
 from reconciler.blocks.verify import verify
 from reconciler.blocks.volume import RecoveryPointDisk
 from reconciler.errors import BlockDamagedError, DiskUnreadableError
@@ -177,12 +178,14 @@ def test_reads_come_in_batches_of_at_most_four_mebibytes(bench: Bench) -> None:
     bytes_read = synchronize(disk, source, [], on_progress=told.append)
 
     assert all(sum(part.length for part in batch) <= 4 << 20 for batch in source.reads)
-    assert told == [4 << 20, 8 << 20, 9 << 20]
+    assert len(told) == 3
+    assert told == sorted(told)
+    assert told[-1] == 9 << 20
     assert bytes_read == disk.bytes_read == 9 << 20
 
 
 def test_progress_can_end_the_work(bench: Bench) -> None:
-    source = Source(b"x" * (9 << 20))
+    source = Source(b"x" * (40 << 20))
     _, disk = bench.draft(source.virtual_bytes, None)
 
     def cancel(bytes_read: int) -> None:
@@ -190,7 +193,7 @@ def test_progress_can_end_the_work(bench: Bench) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         synchronize(disk, source, [], on_progress=cancel)
-    assert len(source.reads) == 1
+    assert len(source.reads) <= WORKERS
 
 
 @pytest.mark.parametrize("before", [5 * BLOCK, 5 * BLOCK + 512, 40 * BLOCK])
@@ -283,7 +286,7 @@ def test_a_damaged_block_is_copied_anew_after_verify_has_found_it(
     source = Source(content(30))
     base = bench.synchronized("p1", source, [])
     (pack,) = root.glob("packs/*/*/*")
-    flip(pack, 32 + 10)
+    flip(pack, 64 + 10)
     (finding,) = verify(bench.repository, [base], read_blocks=True)
     assert (finding.first_block, finding.block_count) == (0, 1)
 

@@ -4,10 +4,14 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from reconciler.adapters.stores import FolderStore
+from reconciler.blocks.keys import TAG_BYTES
 from reconciler.blocks.manifest import Manifest
+from reconciler.blocks.pack import HEADER_BYTES
+from reconciler.blocks.prune import delete_unused_packs
 from reconciler.blocks.repository import Repository
 from reconciler.blocks.volume import RecoveryPointDisk
 from reconciler.errors import (
@@ -16,6 +20,7 @@ from reconciler.errors import (
     RepositoryError,
     RepositoryLockedError,
     RepositoryUnavailableError,
+    VolumeFullError,
 )
 from reconciler.model.names import DataSourceId, DiskId, RecoveryPointId
 from reconciler.model.protection import DiskDescription, PointDescription
@@ -165,14 +170,16 @@ def test_a_reader_cannot_write(reader: Opened) -> None:
         reader().draft()
 
 
-def test_a_writer_number_is_granted_once(store: FolderStore, tmp_path: Path) -> None:
+def test_a_writer_number_is_granted_once(
+    store: FolderStore, tmp_path: Path, passphrase: str | None
+) -> None:
     assert Repository.claim_writer(store, 7) == 7
     with pytest.raises(RepositoryLockedError):
         Repository.claim_writer(store, 7)
     assert Repository.claim_writer(store) == 8
 
     with pytest.raises(RepositoryError, match="nobody has claimed"):
-        Repository.open(store, cache=tmp_path, writer=9)
+        Repository.open(store, cache=tmp_path, writer=9, passphrase=passphrase)
 
 
 def test_two_processes_with_one_number_do_not_overwrite_each_other(
@@ -213,11 +220,12 @@ def test_a_lost_index_is_built_from_the_packs(opened: Opened, seal: Seal, tmp_pa
 
 
 def test_blocks_of_another_writer_are_found(
-    opened: Opened, seal: Seal, store: FolderStore, tmp_path: Path
+    opened: Opened, seal: Seal, store: FolderStore, tmp_path: Path, passphrase: str | None
 ) -> None:
     ours = opened()
     other = Repository.claim_writer(store)
-    theirs = Repository.open(store, cache=tmp_path / "other", writer=other)
+    cache = tmp_path / "other"
+    theirs = Repository.open(store, cache=cache, writer=other, passphrase=passphrase)
     seal(theirs, "p1", content(30))
 
     ours.refresh_index()
@@ -303,14 +311,14 @@ def test_a_damaged_block_is_named_by_pack_and_slot(
 ) -> None:
     manifest = seal(repository, "p1", content(5))
     (pack,) = packs(root)
-    flip(pack, 32 + 10)
+    flip(pack, HEADER_BYTES + 10)
 
     with pytest.raises(BlockDamagedError, match=r"packs/0001/00000/0000001\.0, slot 0"):
         read(reader(), manifest)
 
 
-@pytest.mark.parametrize("offset", [32, 32 + 1, 32 + BLOCK - 1, 32 + BLOCK])
-def test_damage_of_a_block_that_was_stored_raw_is_found_by_its_hash(
+@pytest.mark.parametrize("offset", [0, 1, BLOCK - 1, BLOCK + TAG_BYTES])
+def test_damage_of_a_block_that_was_stored_raw_is_found(
     repository: Repository,
     reader: Opened,
     seal: Seal,
@@ -320,12 +328,13 @@ def test_damage_of_a_block_that_was_stored_raw_is_found_by_its_hash(
     noise = hashlib.shake_128(b"noise").digest(2 * BLOCK)
     manifest = seal(repository, "p1", noise)
     (pack,) = packs(root)
-    assert pack.read_bytes()[32 : 32 + 2 * BLOCK] == noise
     stored = bytearray(pack.read_bytes())
-    stored[offset] ^= 1
+    if not repository.is_encrypted:
+        assert stored[HEADER_BYTES : HEADER_BYTES + 2 * BLOCK] == noise
+    stored[HEADER_BYTES + offset] ^= 1
     pack.write_bytes(stored)
 
-    with pytest.raises(BlockDamagedError, match="does not match its hash"):
+    with pytest.raises(BlockDamagedError, match=r"does not match its hash|not what was sealed"):
         read(reader(), manifest)
 
 
@@ -413,3 +422,39 @@ def test_several_threads_make_points_at_once(
         made = list(pool.map(make, range(8)))
 
     assert all(read(repository, manifest) == data for manifest, data in made)
+
+
+def test_a_draft_stops_at_the_pack_that_has_no_room_and_pruning_asks_for_none(
+    store: FolderStore,
+    root: Path,
+    tmp_path: Path,
+    passphrase: str | None,
+    seal: Seal,
+    make_disk: MakeDisk,
+) -> None:
+    asked: list[int] = []
+
+    def take_room(size: int) -> None:
+        if len(asked) == 3:
+            raise VolumeFullError("full", hint="free space")
+        asked.append(size)
+
+    repository = Repository.open(
+        store, cache=tmp_path / "c", writer=1, passphrase=passphrase, take_room=take_room
+    )
+    sealed = seal(repository, "p1", content(3))
+    assert [file.stat().st_size for file in packs(root)] == asked
+    draft = repository.draft(pack_bytes=8 * BLOCK)
+    noise = np.random.default_rng(1).bytes(40 * BLOCK)  # it does not get smaller
+
+    def write() -> None:
+        draft.disk(make_disk(len(noise)), None).put(0, noise)
+        draft.flush()
+
+    with pytest.raises(VolumeFullError), draft:
+        write()
+
+    assert sum(file.stat().st_size for file in packs(root)) == sum(asked)
+    before = len(packs(root))
+    assert delete_unused_packs(repository).packs_deleted == before - 1
+    assert read(repository, sealed) == content(3)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from reconciler.blocks.layout import Addresses
+from reconciler.blocks.arrays import Addresses
 from reconciler.blocks.tree import DraftTree, Tree, TreeShape
 
 FAN_OUT = 4

@@ -3,9 +3,17 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.adapters.stores import FolderStore
+from reconciler.blocks.codec import Codec, Kind, block_hash
+from reconciler.blocks.header import new_header
+from reconciler.blocks.keys import RepositoryKeys
+from reconciler.blocks.layout import pack_name, pack_number
 from reconciler.blocks.manifest import Manifest
+from reconciler.blocks.objects import Objects
+from reconciler.blocks.pack import PackBuilder, PackIdentity
+from reconciler.blocks.pack_reader import PackReader
 from reconciler.blocks.repository import Repository
-from reconciler.blocks.verify import verify
+from reconciler.blocks.verify import Points, Verification, verify
 from reconciler.errors import BlockDamagedError, BlockMissingError, RepositoryUnavailableError
 from reconciler.model.protection import DiskDescription, PointDescription
 
@@ -63,7 +71,7 @@ def test_a_damaged_block_is_found_only_by_reading(
     root: Path,
     flip: Callable[[Path, int], None],
 ) -> None:
-    flip(packs(root)[0], 32 + 12)
+    flip(packs(root)[0], 64 + 12)
 
     assert list(verify(repository, points[:1], read_blocks=False)) == []
     (finding,) = verify(repository, points[:1], read_blocks=True)
@@ -84,6 +92,59 @@ def test_damage_of_header_table_or_footer_is_found(
     findings = list(verify(repository, points[:1], read_blocks=False))
 
     assert [type(finding.error) for finding in findings] == [BlockDamagedError]
+
+
+def test_each_pack_is_read_once_and_those_that_were_sound_are_told(
+    repository: Repository, points: list[Manifest], root: Path, flip: Callable[[Path, int], None]
+) -> None:
+    flip(packs(root)[2], 64 + 12)
+    told: list[tuple[int, int]] = []
+    verification = Verification(repository, points, on_pack=lambda *now: told.append(now))
+
+    findings = list(verification.findings(list))
+
+    looked, count = verification.looked, len(packs(root))
+    assert [done for done, _ in told] == list(range(1, count + 1))
+    assert (looked.packs_read, looked.blocks_damaged) == (count, 1)
+    assert len(looked.sound) == count - 1
+    assert list(looked.damaged.values()) == [(0,)]
+    assert [finding.point for finding in findings] == ["p1", "p2"]
+
+
+def test_a_sample_reads_only_what_was_chosen(
+    repository: Repository, points: list[Manifest], root: Path, flip: Callable[[Path, int], None]
+) -> None:
+    flip(packs(root)[0], 64 + 12)
+    verification = Verification(repository, points)
+
+    assert list(verification.findings(lambda numbers: sorted(numbers)[1:4])) == []
+    assert verification.looked.packs_read == 3
+
+
+def test_a_block_that_is_not_what_its_id_says_is_found_though_its_tag_is_right(
+    store: FolderStore, tmp_path: Path
+) -> None:
+    header = new_header(block_bytes=BLOCK, node_fan_out=8, is_encrypted=True)
+    identity = PackIdentity(header.id, pack_number(1, 1), RepositoryKeys(b"k" * 32, b"r" * 16))
+    pack = PackBuilder(identity, Codec(), 1 << 20, bytearray())
+    pack.add(b"x" * BLOCK, Kind.DATA, block_hash(b"not this"))
+    store.put(pack_name(identity.number, 0), bytes(pack.finish(pack.table())))
+    reader = PackReader(Objects(store), header, identity.keys)
+
+    (fault,) = reader.faults(identity.number).values()
+
+    assert "does not match its id" in fault.message
+
+
+def test_a_manifest_that_cannot_be_read_is_kept_by_name(
+    repository: Repository, points: list[Manifest], root: Path, flip: Callable[[Path, int], None]
+) -> None:
+    flip(root / "manifests" / points[0].point.source / "p1", 30)
+    found = Points(repository, [points[0].point.source])
+
+    assert [manifest.point.id for manifest in found] == ["p2"]
+    assert set(found.unreadable) == {(points[0].point.source, "p1")}
+    assert found.seen == {"p1", "p2"}
 
 
 def test_a_damaged_node_costs_the_blocks_below_it_and_no_others(

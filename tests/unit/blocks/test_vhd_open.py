@@ -1,6 +1,6 @@
 """What is accepted as a VHD and as its parent, and how the rest is refused."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path, PureWindowsPath
@@ -9,48 +9,19 @@ from uuid import UUID, uuid4
 import pytest
 
 from reconciler.blocks import vhd_format as form
-from reconciler.blocks.disk_chain import MAX_CHAIN_FILES
+from reconciler.blocks.disk_parents import MAX_CHAIN_FILES
 from reconciler.blocks.vhd import open_chain
 from reconciler.blocks.vhd_format import Footer, Header, Locator
 from reconciler.errors import DiskNotSupportedError, DiskUnreadableError
 from reconciler.lab.disks import LabDisk
 from reconciler.model.machine import DiskFormat, DiskGeometry
 from reconciler.model.ranges import ByteRange
+from tests.disk_images import DISK_ID, MIB, MemoryFile, MemoryHost
 
-MIB = 1 << 20
-DISK_ID = "0f0e0d0c-0b0a-4908-8706-050403020100"
 BASE = "C:\\VMs\\fin\\base.vhd"
 CHILD = "C:\\VMs\\fin\\child.avhd"
 SIZE = 4 * MIB - 512
 GEOMETRY = DiskGeometry(SIZE, 512, 512, DiskFormat.VHD, 2 * MIB)
-
-
-class MemoryFile:
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-
-    @property
-    def size(self) -> int:
-        return len(self.data)
-
-    def read(self, ranges: Sequence[ByteRange]) -> list[bytes]:
-        assert all(r.end <= len(self.data) for r in ranges), "read behind the end"
-        return [self.data[r.start : r.end] for r in ranges]
-
-    def hashes(self, ranges: Sequence[ByteRange]) -> list[bytes]:
-        return [sha256(data).digest() for data in self.read(ranges)]
-
-
-class MemoryHost:
-    """Files by exactly their host path."""
-
-    def __init__(self, files: dict[str, bytes]) -> None:
-        self.files = files
-
-    def open(self, path: str) -> MemoryFile:
-        if path not in self.files:
-            raise DiskUnreadableError(f"{path} is not there", hint="look")
-        return MemoryFile(self.files[path])
 
 
 def local(folder: Path, path: str) -> Path:

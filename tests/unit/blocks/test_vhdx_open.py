@@ -1,8 +1,7 @@
 """What is accepted as a VHDX and as its parent, and how the rest is refused."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
-from hashlib import sha256
 from pathlib import Path, PureWindowsPath
 from uuid import UUID, uuid4
 
@@ -16,42 +15,13 @@ from reconciler.lab.disk_tables import DiskTables
 from reconciler.lab.disks import LabDisk
 from reconciler.model.machine import DiskFormat, DiskGeometry
 from reconciler.model.ranges import ByteRange
+from tests.disk_images import DISK_ID, MemoryFile, MemoryHost
 
-DISK_ID = "0f0e0d0c-0b0a-4908-8706-050403020100"
 BASE = "C:\\VMs\\fin\\base.vhdx"
 CHILD = "C:\\VMs\\fin\\child.avhdx"
 GEOMETRY = DiskGeometry(4 * MIB, 512, 4096, DiskFormat.VHDX, MIB)
 METADATA = 2 * MIB
 ITEMS = METADATA + form.METADATA_TABLE_BYTES
-
-
-class MemoryFile:
-    def __init__(self, path: str, data: bytes) -> None:
-        self.path = path
-        self.data = data
-
-    @property
-    def size(self) -> int:
-        return len(self.data)
-
-    def read(self, ranges: Sequence[ByteRange]) -> list[bytes]:
-        assert all(r.end <= len(self.data) for r in ranges), "read behind the end"
-        return [self.data[r.start : r.end] for r in ranges]
-
-    def hashes(self, ranges: Sequence[ByteRange]) -> list[bytes]:
-        return [sha256(data).digest() for data in self.read(ranges)]
-
-
-class MemoryHost:
-    """Files by exactly their host path."""
-
-    def __init__(self, files: dict[str, bytes]) -> None:
-        self.files = files
-
-    def open(self, path: str) -> MemoryFile:
-        if path not in self.files:
-            raise DiskUnreadableError(f"{path} is not there", hint="look")
-        return MemoryFile(path, self.files[path])
 
 
 def local(folder: Path, path: str) -> Path:
@@ -380,7 +350,7 @@ def test_an_endless_chain_is_refused(tmp_path: Path, child: bytes) -> None:
 
     class Endless(MemoryHost):
         def open(self, path: str) -> MemoryFile:
-            return MemoryFile(path, self.files[CHILD])
+            return MemoryFile(self.files[CHILD])
 
     with pytest.raises(DiskUnreadableError, match="more than 64 files"):
         open_chain(Endless({CHILD: with_locator(tmp_path, texts)}), CHILD)

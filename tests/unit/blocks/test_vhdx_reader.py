@@ -1,8 +1,8 @@
 """Where the bytes of a disk are, state by state and sector by sector."""
 
-from collections.abc import Callable, Sequence
-from hashlib import sha256, shake_128
-from pathlib import Path, PureWindowsPath
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
 from uuid import UUID
 
 import numpy as np
@@ -15,59 +15,15 @@ from reconciler.lab.disk_tables import DiskPlan, DiskTables
 from reconciler.lab.disks import LabDisk
 from reconciler.model.machine import DiskFormat, DiskGeometry
 from reconciler.model.ranges import ByteRange
+from tests.disk_images import DISK_ID, MIB, FolderFiles, noise
 
-MIB = 1 << 20
-DISK_ID = "0f0e0d0c-0b0a-4908-8706-050403020100"
 BASE = "C:\\VMs\\base.vhdx"
 CHILD = "C:\\VMs\\child.avhdx"
-
-
-class FolderFile:
-    """A file that notes what is asked of it."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.calls: list[tuple[str, tuple[ByteRange, ...]]] = []
-
-    @property
-    def size(self) -> int:
-        return self.path.stat().st_size
-
-    def read(self, ranges: Sequence[ByteRange]) -> list[bytes]:
-        self.calls.append(("read", tuple(ranges)))
-        return self._read(ranges)
-
-    def hashes(self, ranges: Sequence[ByteRange]) -> list[bytes]:
-        self.calls.append(("hashes", tuple(ranges)))
-        return [sha256(data).digest() for data in self._read(ranges)]
-
-    def _read(self, ranges: Sequence[ByteRange]) -> list[bytes]:
-        result = []
-        with self.path.open("rb") as file:
-            for this in ranges:
-                file.seek(this.start)
-                result.append(file.read(this.length))
-                assert len(result[-1]) == this.length, "read behind the end"
-        return result
-
-
-class FolderFiles:
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.opened: dict[str, FolderFile] = {}
-
-    def open(self, path: str) -> FolderFile:
-        self.opened[path] = FolderFile(self.folder / PureWindowsPath(path).name)
-        return self.opened[path]
 
 
 @pytest.fixture
 def host(tmp_path: Path) -> FolderFiles:
     return FolderFiles(tmp_path)
-
-
-def noise(seed: int, length: int) -> bytes:
-    return shake_128(seed.to_bytes(8, "little")).digest(length)
 
 
 def make_base(folder: Path, virtual_bytes: int, block_bytes: int = MIB, sector: int = 512) -> None:

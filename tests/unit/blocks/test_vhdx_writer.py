@@ -2,10 +2,9 @@
 
 import os
 import resource
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from hashlib import sha256, shake_128
 from pathlib import Path
 
 import pytest
@@ -16,38 +15,13 @@ from reconciler.blocks.vhdx_writer import VhdxWriter
 from reconciler.errors import DiskNotSupportedError, DiskUnreadableError
 from reconciler.model.machine import DiskFormat, DiskGeometry
 from reconciler.model.ranges import ByteRange
+from tests.disk_images import DISK_ID, FolderFiles, noise
 
-DISK_ID = "0f0e0d0c-0b0a-4908-8706-050403020100"
 GEOMETRY = DiskGeometry(64 * MIB + 4096, 512, 4096, DiskFormat.VHDX, 2 * MIB)
 
 
-class LocalFile:
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    @property
-    def size(self) -> int:
-        return self.path.stat().st_size
-
-    def read(self, ranges: Sequence[ByteRange]) -> list[bytes]:
-        with self.path.open("rb") as file:
-            return [os.pread(file.fileno(), r.length, r.start) for r in ranges]
-
-    def hashes(self, ranges: Sequence[ByteRange]) -> list[bytes]:
-        return [sha256(data).digest() for data in self.read(ranges)]
-
-
-class LocalFiles:
-    def open(self, path: str) -> LocalFile:
-        return LocalFile(Path(path))
-
-
 def opened(path: Path) -> DiskChain:
-    return open_chain(LocalFiles(), str(path))
-
-
-def noise(seed: int, length: int) -> bytes:
-    return shake_128(seed.to_bytes(8, "little")).digest(length)
+    return open_chain(FolderFiles(path.parent), str(path))
 
 
 @contextmanager

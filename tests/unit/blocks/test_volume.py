@@ -69,19 +69,21 @@ def test_runs_go_on_over_leaves(repository: Repository, seal: Seal) -> None:
     ]
 
 
-def test_hashes_are_those_of_padded_blocks_and_read_none(
-    disk: RecoveryPointDisk, monkeypatch: pytest.MonkeyPatch
+def test_ids_are_those_of_padded_blocks_and_read_none(
+    repository: Repository, disk: RecoveryPointDisk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wanted = [200, 3, 5, 3, 0]
     expected = [
-        hashlib.sha256(DATA[n * BLOCK : (n + 1) * BLOCK].ljust(BLOCK, b"\0")).digest()
+        repository.packs.id_of(
+            hashlib.sha256(DATA[n * BLOCK : (n + 1) * BLOCK].ljust(BLOCK, b"\0")).digest()
+        )
         for n in wanted
     ]
-    disk.hashes([0, 200])
+    disk.ids([0, 200])
     monkeypatch.setattr(FolderStore, "get_range", None)
 
-    assert disk.hashes(wanted) == expected
-    assert disk.hashes([]) == []
+    assert disk.ids(wanted) == expected
+    assert disk.ids([]) == []
 
 
 def test_consecutive_slots_of_a_pack_are_one_read(
@@ -100,7 +102,7 @@ def test_consecutive_slots_of_a_pack_are_one_read(
         return get_range(self, path, start=start, length=length)
 
     disk = RecoveryPointDisk(reader(), manifest, DiskId("disk-1"))
-    disk.hashes(range(500))
+    disk.ids(range(500))
     monkeypatch.setattr(FolderStore, "get_range", counted)
 
     assert disk.read(0, len(data)) == data

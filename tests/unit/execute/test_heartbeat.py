@@ -80,7 +80,7 @@ def tools(catalogue: Catalogue) -> Callable[[Callable[[], datetime]], Tools]:
             open_host=unneeded,
             repository=unneeded,
             repository_to_read=unneeded,
-            place=lambda _: VolumeId(PoolName("")),
+            place=lambda _pool, _volume: VolumeId(PoolName("")),
         )
 
     return make

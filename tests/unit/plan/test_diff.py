@@ -47,7 +47,18 @@ def actions(make_vm: Callable[..., VirtualMachine]) -> dict[str, Action]:
     first, again = Cause(CauseKind.REPLICA_CREATION, None), Cause(CauseKind.SLOT, NOON)
     crash, pool = Consistency.CRASH, PoolName("main")
     return {
-        "create": CreateReplica(about, "why", pool, crash, first, 3 << 29, is_tracked=True),
+        "create": CreateReplica(
+            about,
+            "why",
+            pool,
+            crash,
+            first,
+            3 << 29,
+            is_tracked=True,
+            volume="main-2",
+            placement="most room",
+            bytes_to_provision=3 << 30,
+        ),
         "backup": ExpressFullBackup(about, "why", SOURCE, crash, again, POINT, is_tracked=True),
         "check": ConsistencyCheck(about, "why", SOURCE, crash, again, POINT, is_tracked=True),
         "expire": ExpirePoints(about, "why", SOURCE, (POINT, RecoveryPointId("point-2"))),
@@ -129,9 +140,12 @@ def test_data_and_json_say_the_same(actions: dict[str, Action]) -> None:
     assert json.loads(as_json(made)) == as_data(made)
 
 
-def test_each_action_has_a_line_of_its_own(actions: dict[str, Action]) -> None:
-    assert as_text(plan(*actions.values())).splitlines()[: len(actions)] == [
+def test_each_action_has_a_line_of_its_own_and_a_replica_one_for_its_volume(
+    actions: dict[str, Action],
+) -> None:
+    assert as_text(plan(*actions.values())).splitlines()[: len(actions) + 1] == [
         "  + create replica       erp on hv1  (crash, disks 1.5 GiB)   # why",
+        "      = volume main/main-2, 3.0 GiB to provision   # most room",
         "  > express full backup  erp on hv1  (crash)   # why",
         "  = consistency check    erp on hv1  (crash)   # why",
         "  x expire               erp on hv1  (2 points)   # why",
@@ -202,7 +216,7 @@ def test_data_tells_requests_doubts_refusals_and_unknown_hosts(
     )
     data = json.loads(as_json(made))
 
-    assert data["format"] == "1.1"
+    assert data["format"] == "1.2"
     assert data["actions"][0]["requests"] == ["request-1"]
     assert data["actions"][0]["recovery_points"] == ["point-erp", "point-2"]
     assert data["doubts"] == [{"source": SOURCE, "vm": "erp", "reason": "its node was lost"}]

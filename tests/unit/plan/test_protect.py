@@ -294,6 +294,42 @@ def test_a_replica_is_created_in_the_quiet_time(
     assert codes(at_night) == []
 
 
+MANUAL = {"initial_replication": {"method": "manual"}}
+
+
+def test_a_manual_replica_awaits_its_import_whatever_else_is_asked(
+    look: MakeObserved, plan_of: PlanOf, make_group: MakeGroup
+) -> None:
+    observed = look(None, ReplicaState.MISSING)
+    wanted = replace(observed, requests=asked(RequestKind.BACKUP))
+
+    assert codes(plan_of(observed, make_group(**MANUAL))) == ["replica.awaits_import"]
+    plan = plan_of(wanted, make_group(**MANUAL))
+
+    assert plan.actions == ()
+    finding = found(plan, "replica.awaits_import")
+    assert finding.severity is Severity.WARNING
+    assert "reconciler replica export erp FOLDER" in finding.hint
+    (refusal,) = plan.refusals
+    assert refusal.hint == finding.hint
+
+
+def test_media_make_a_replica_once(
+    look: MakeObserved, plan_of: PlanOf, make_group: MakeGroup
+) -> None:
+    requests = (OnDemand("asked", RequestKind.IMPORT, ERP, "/media"),)
+    missing = replace(look(None, ReplicaState.MISSING), requests=requests)
+
+    creation = only(plan_of(missing, make_group(**MANUAL)))
+
+    assert isinstance(creation, CreateReplica)
+    assert creation.media == "/media"
+    assert creation.requests == ("asked",)
+    there = plan_of(replace(look(), requests=requests), make_group(**MANUAL))
+    (refusal,) = there.refusals
+    assert "has a replica already" in refusal.message
+
+
 def test_who_asks_need_not_wait_for_the_night(
     look: MakeObserved, plan_of: PlanOf, make_group: MakeGroup
 ) -> None:

@@ -242,7 +242,18 @@ def test_days_that_each_of_the_months_has_need_no_remark(keys: str) -> None:
         ),
         (
             "initial_replication: {}\n",
-            "7:22 initial_replication: key 'quiet_time' is missing",
+            "7:22 initial_replication: it says neither a quiet_time nor 'method: manual'",
+        ),
+        (
+            'initial_replication: {method: manual, quiet_time: {start: "22:00", end: "06:00"}}\n',
+            (
+                "7:51 initial_replication.quiet_time: a manual replica is imported when a person "
+                "says so, not at a quiet time"
+            ),
+        ),
+        (
+            "initial_replication: {method: by hand}\n",
+            "7:31 initial_replication.method: expected 'automatic' or 'manual', got 'by hand'",
         ),
         (
             "online: true\n",

@@ -97,7 +97,7 @@ def test_two_volumes_of_a_pool_are_in_two_folders() -> None:
         "schema: reconciler/v1\nkind: StoragePool\nname: main\nvolumes:\n"
         "  - {name: a, path: /backup}\n  - {name: b, path: /backup/}\n"
     )
-    assert said(text) == ["6:21 volumes[1].path: there are two volumes at '/backup/' in this pool"]
+    assert said(text) == ["6:21 volumes[1].path: there are two volumes at '/backup' in this pool"]
 
 
 @pytest.mark.parametrize(

@@ -163,7 +163,7 @@ def test_two_pools_in_one_folder_and_two_hosts_at_one_address_are_refused() -> N
     host = HOSTS.replace(b"name: hv1", b"name: hv2").replace(b"hv1.ex", b"HV1.ex")
     parsed = parse_set(changed(x=second + b"---\n" + host))
     assert errors(parsed) == [
-        "x.yaml:4:32 two pools have a volume at '/backup/1/'",
+        "x.yaml:4:32 two pools have a volume at '/backup/1'",
         "x.yaml:9:10 there are two hosts at hv1.example.com:5985",
     ]
 

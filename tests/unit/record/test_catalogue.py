@@ -136,22 +136,22 @@ def test_an_older_catalogue_is_brought_up_step_by_step(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Catalogue.open(path).close()
-    monkeypatch.setattr(tables, "SCHEMA_VERSION", 4)
+    monkeypatch.setattr(tables, "SCHEMA_VERSION", 5)
     steps: list[int] = []
     database = Database(path)
 
-    schema.prepare(database, {2: lambda _: steps.append(2), 3: lambda _: steps.append(3)})
+    schema.prepare(database, {3: lambda _: steps.append(3), 4: lambda _: steps.append(4)})
     schema.prepare(database, {})
 
     database.close()
-    assert steps == [2, 3]
+    assert steps == [3, 4]
 
 
 def test_a_step_that_fails_leaves_the_old_catalogue(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Catalogue.open(path).close()
-    monkeypatch.setattr(tables, "SCHEMA_VERSION", 3)
+    monkeypatch.setattr(tables, "SCHEMA_VERSION", 4)
 
     def fail(connection: Connection) -> None:
         connection.execute(text("create table half_done (id integer)"))
@@ -159,8 +159,8 @@ def test_a_step_that_fails_leaves_the_old_catalogue(
 
     database = Database(path)
     with pytest.raises(CatalogueError, match="syntax"):
-        schema.prepare(database, {2: fail})
-    with pytest.raises(CatalogueError, match="no way leads from schema 2 to 3"):
+        schema.prepare(database, {3: fail})
+    with pytest.raises(CatalogueError, match="no way leads from schema 3 to 4"):
         schema.prepare(database, {})
     database.close()
     monkeypatch.undo()

@@ -53,11 +53,11 @@ from reconciler.record.database import Database
 from reconciler.record.migrations import MIGRATIONS
 
 def upgrade_and_die(connection):
-    MIGRATIONS[1](connection)
+    MIGRATIONS[2](connection)
     print("upgraded", flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
 
-schema.prepare(Database(Path(sys.argv[1])), {1: upgrade_and_die})
+schema.prepare(Database(Path(sys.argv[1])), MIGRATIONS | {2: upgrade_and_die})
 """
 Shape = dict[str, list[object]]
 
@@ -106,7 +106,7 @@ def test_an_upgraded_catalogue_is_shaped_like_a_new_one(path: Path, tmp_path: Pa
 
     assert shape(path) == shape(tmp_path / "new.sqlite")
     assert shape(path) != before
-    assert version(path) == "2"
+    assert version(path) == "3"
 
 
 def test_points_and_replicas_come_through_an_upgrade(path: Path) -> None:
@@ -126,6 +126,18 @@ def test_points_and_replicas_come_through_an_upgrade(path: Path) -> None:
     assert crm.doubt == "a block is damaged"
     assert (web.state, web.checked_at, web.doubt) == (ReplicaState.MISSING, None, "")
     assert spans[erp.source] == (InconsistentSpan(erp.source, at(1500), at(1600), "long mended"),)
+
+
+def test_what_a_replica_took_when_it_was_created_is_found_in_its_first_point(path: Path) -> None:
+    with Catalogue.open(path) as catalogue:
+        growth = catalogue.growth()
+        (volume,) = catalogue.volumes()
+
+    assert {source: found.created_bytes for source, found in growth.items()} == {
+        DataSourceId("erp"): 9,
+        DataSourceId("crm"): None,
+    }
+    assert volume.stored_bytes is None
 
 
 def test_jobs_requests_and_alerts_come_through_an_upgrade(path: Path) -> None:
@@ -168,4 +180,4 @@ def test_an_upgrade_that_was_killed_has_not_happened(path: Path) -> None:
     assert (version(path), shape(path)) == ("1", before)
     with Catalogue.open(path) as catalogue:
         assert len(catalogue.sources()) == 3
-    assert version(path) == "2"
+    assert version(path) == "3"

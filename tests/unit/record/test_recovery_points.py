@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -168,3 +169,27 @@ def test_more_points_than_fit_in_one_statement_are_dropped(
     catalogue.drop_points([RecoveryPointId("p0"), *unknown, RecoveryPointId("p1")])
 
     assert catalogue.point_counts() == {source.id: 1}
+
+
+def test_growth_is_what_was_stored_after_the_creation_even_when_that_point_is_gone(
+    catalogue: Catalogue,
+    running: Job,
+    make_point: MakePoint,
+    make_head: MakeHead,
+    other: DataSource,
+) -> None:
+    sizes = {"p1": 1000, "p2": 10, "p3": 30}
+    for day, (name, stored) in enumerate(sizes.items()):
+        point = replace(make_point(name, day * 1440), bytes_stored=stored)
+        catalogue.commit_point(point, make_head(name), running)
+    source = make_point("p1").source
+    whole = catalogue.growth()
+    catalogue.drop_points([RecoveryPointId("p1")])
+    later = catalogue.growth()
+
+    assert whole.keys() == later.keys() == {source}
+    assert other.id not in whole
+    assert (whole[source].created_bytes, whole[source].later_bytes) == (1000, 40)
+    assert whole[source].until - whole[source].since == timedelta(days=2)
+    assert (later[source].created_bytes, later[source].later_bytes) == (1000, 30)
+    assert later[source].since == make_point("p2", 1440).captured_at

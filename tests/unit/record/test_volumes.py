@@ -67,3 +67,28 @@ def test_two_writers_never_get_one_number(catalogue: Catalogue, volume_id: Volum
 def test_an_unknown_volume_is_named(catalogue: Catalogue) -> None:
     with pytest.raises(CatalogueError, match="no volume v9"):
         catalogue.grant_writer(VolumeId("v9"), 1)
+
+
+def test_what_a_volume_takes_runs_on_from_what_was_measured(
+    catalogue: Catalogue, volume_id: VolumeId
+) -> None:
+    def stored() -> int | None:
+        (volume,) = catalogue.volumes()
+        return volume.stored_bytes
+
+    catalogue.stored_more(volume_id, 5)
+    assert stored() is None
+    catalogue.measured(volume_id, 1 << 40)
+    catalogue.stored_more(volume_id, 5)
+    assert stored() == (1 << 40) + 5
+    catalogue.measured(volume_id, 3)
+    assert stored() == 3
+
+
+def test_a_draft_that_was_given_up_is_swept_though_no_point_was_dropped(
+    catalogue: Catalogue, volume_id: VolumeId
+) -> None:
+    catalogue.want_sweep(volume_id)
+    catalogue.want_sweep(volume_id)
+
+    assert catalogue.volumes_to_sweep() == {volume_id: 2}

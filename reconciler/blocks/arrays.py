@@ -1,0 +1,27 @@
+"""numpy, loaded at its first use, and the types of its arrays.
+
+Loading it costs more than a pass that finds nothing to copy. So the names of array types stand
+here, where only type checkers look.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from reconciler.blocks.late import Late
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Addresses = npt.NDArray[np.uint64]
+    """One 64-bit address per block or node; 0 is the zero block."""
+    Words = npt.NDArray[np.uint64]
+    Places = npt.NDArray[np.intp]
+    """Indices into another array."""
+    Booleans = npt.NDArray[np.bool_]
+    Entries = npt.NDArray[np.void]
+    DataType = np.dtype[np.void]
+else:
+    np = Late("numpy")
+    Addresses = Words = Places = Booleans = Entries = DataType = Any
+
+__all__ = ["Addresses", "Booleans", "DataType", "Entries", "Places", "Words", "np"]
