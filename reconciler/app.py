@@ -30,7 +30,6 @@ from reconciler.logs import Event, get_logger, register_secret
 from reconciler.loop import Reconciler
 from reconciler.model.names import HostName, PoolName, VolumeId
 from reconciler.observe.inventory import Lookout
-from reconciler.owner import this_owner
 from reconciler.policy.on_media import on_media
 from reconciler.policy.parse import ParsedSet, parse_set
 from reconciler.policy.storage import StoragePool
@@ -38,6 +37,7 @@ from reconciler.policy.storage import Volume as VolumePolicy
 from reconciler.ports import Clock, HostSession, ObjectStore
 from reconciler.record.catalogue import Catalogue
 from reconciler.record.entries import Volume
+from reconciler.record.owner import this_owner
 from reconciler.run import Loop, Pace
 from reconciler.schedule.wakeups import Wakeups
 from reconciler.settings import ClockChoice, Settings

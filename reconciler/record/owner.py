@@ -1,4 +1,4 @@
-"""Who holds a job or a draft: a text that tells later whether that process still lives.
+"""Who holds a job: a text that tells later whether that process still lives.
 
 A process id alone is not enough, as it is given out again: the text also holds when the process
 began, counted from a boot that has an id.
