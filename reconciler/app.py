@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Lock
 from zoneinfo import ZoneInfo
@@ -30,6 +30,7 @@ from reconciler.logs import Event, get_logger, register_secret
 from reconciler.loop import Reconciler
 from reconciler.model.names import HostName, PoolName, VolumeId
 from reconciler.observe.inventory import Lookout
+from reconciler.owner import this_owner
 from reconciler.policy.on_media import on_media
 from reconciler.policy.parse import ParsedSet, parse_set
 from reconciler.policy.storage import StoragePool
@@ -37,7 +38,6 @@ from reconciler.policy.storage import Volume as VolumePolicy
 from reconciler.ports import Clock, HostSession, ObjectStore
 from reconciler.record.catalogue import Catalogue
 from reconciler.record.entries import Volume
-from reconciler.record.owner import this_owner
 from reconciler.run import Loop, Pace
 from reconciler.schedule.wakeups import Wakeups
 from reconciler.settings import ClockChoice, Settings
@@ -112,7 +112,8 @@ class App:
             repository_to_read=self.repository_to_read,
             copy_to_read=self.copy_to_read,
             place=self.place,
-            measured=self._rooms.measured,
+            freed=self._rooms.freed,
+            sweep_grace=self._sweep_grace,
             reached=self.reached,
         )
         return Reconciler(
@@ -281,11 +282,14 @@ class App:
         return next((each for each in volumes if each.name == known.name), None)
 
     def _pool(self, known: Volume) -> StoragePool | None:
-        try:
+        with suppress(ReconcilerError):
             pools = (self._parsed or self._read()).policies.pools
-        except ReconcilerError:
-            return None
-        return next((pool for pool in pools if pool.name == known.pool), None)
+            return next((pool for pool in pools if pool.name == known.pool), None)
+        return None
+
+    def _sweep_grace(self, volume: VolumeId) -> timedelta:
+        pool = self._pool(self._volume(volume))
+        return (pool and pool.sweep_grace) or timedelta()
 
     def _passphrase(self, known: Volume) -> str | None:
         """What opens the repository of a volume; None where the policies want no encryption.

@@ -24,6 +24,7 @@ from reconciler.model.names import GroupName, HostName, PlanId
 from reconciler.model.observed import Observed, VolumeFacts
 from reconciler.observe.inventory import Lookout
 from reconciler.observe.observer import RECOVER_DISKS, observe
+from reconciler.owner import is_alive, life_of
 from reconciler.plan.actions import DeletePoints, Finding, Plan, RecoverDisks, Severity
 from reconciler.plan.alerts import Condition, conditions, failure
 from reconciler.plan.planner import Occasion, make_plan, recovery_plan
@@ -33,7 +34,6 @@ from reconciler.plan.sightings import certain
 from reconciler.policy.parse import ParsedSet
 from reconciler.policy.policy_set import PolicySet
 from reconciler.record.entries import Alert, PassRecord
-from reconciler.record.owner import is_alive, life_of
 
 CLOCK_SLACK: Final = timedelta(minutes=5)
 LONGEST_PAUSE: Final = timedelta(days=30)

@@ -24,7 +24,6 @@ from reconciler.logs import bound, get_logger
 from reconciler.loop import Look, Reconciler
 from reconciler.model.machine import NaturalKey
 from reconciler.model.names import GroupName, PoolName
-from reconciler.plan.actions import RemoveLeftovers
 from reconciler.policy.policy_set import PolicySet
 from reconciler.schedule.admission import Held, Limits, Setback, Situation, Work, admit
 from reconciler.schedule.wakeups import Wakeups
@@ -36,8 +35,6 @@ KEPT: Final = timedelta(days=90)
 """Ended jobs, requests and alerts are remembered for this long."""
 TRUSTED_AFTER_S: Final = 3600.0
 """A clock that went as time passes for so long is trusted again."""
-SWEEP_PATIENCE_S: Final = 900.0
-"""Packs to delete wait this long for a moment without jobs; then no capture begins before them."""
 _TIDY_EVERY_S: Final = 3600.0
 
 _log = get_logger()
@@ -74,7 +71,6 @@ class Loop:
     _expiry_paused: str = ""
     _jumped_at: float = 0.0
     _sweeping: Future[None] | None = None
-    _sweep_wanted_at: float | None = None
     _tidied_at: float = 0.0
 
     def run(self) -> None:
@@ -126,8 +122,6 @@ class Loop:
             _pools(look.wanted),
         )
         actions = look.plan.actions
-        if self._holds_captures():
-            actions = tuple(action for action in actions if isinstance(action, RemoveLeftovers))
         admission = admit(actions, situation)
         self._tell_held(admission.held)
         executor = self.reconciler.executor(look.plan)
@@ -176,30 +170,12 @@ class Loop:
                 _log.error(Happened.PASS_FAILED, exc_info=error)
 
     def _sweep(self, pool: ThreadPoolExecutor) -> None:
-        """Begin to delete unused packs, beside the passes, as soon as no job is at work."""
-        if self._is_sweeping():
-            return
+        """Begin to delete what is of no use, beside the passes and beside jobs."""
         tools = self.reconciler.tools
-        if not tools.catalogue.volumes_to_sweep(tools.lease_clock()):
-            self._sweep_wanted_at = None
-            return
-        self._sweep_wanted_at = self._sweep_wanted_at or monotonic()
-        if not self._at_work:
+        is_idle = self._sweeping is None or self._sweeping.done()
+        if is_idle and tools.catalogue.volumes_to_sweep(tools.lease_clock()):
             run = contextvars.copy_context().run
-            self._sweeping = pool.submit(run, sweep, self.reconciler.tools)
-            self._sweep_wanted_at = None
-
-    def _is_sweeping(self) -> bool:
-        return self._sweeping is not None and not self._sweeping.done()
-
-    def _holds_captures(self) -> bool:
-        """While packs are deleted, or when that has waited too long for a moment without jobs.
-
-        A capture would wait for it with the machine's checkpoint in its hands.
-        """
-        wanted_at = self._sweep_wanted_at
-        is_overdue = wanted_at is not None and monotonic() - wanted_at > SWEEP_PATIENCE_S
-        return self._is_sweeping() or is_overdue
+            self._sweeping = pool.submit(run, sweep, tools)
 
     def watch_clock(self) -> str:
         """Why expiry by age must not follow the clock now: one that jumped would expire all."""

@@ -55,6 +55,13 @@ class VolumeRooms:
         if (room := self._rooms.get(volume)) is not None:
             room.measured(stored_bytes)
 
+    def freed(self, volume: VolumeId, size: int) -> None:
+        """Take over what somebody has deleted."""
+        if (room := self._rooms.get(volume)) is not None:
+            room.freed(size)
+        else:
+            self._catalogue.stored_more(volume, -size)
+
     def flush(self) -> None:
         """Note all running figures; what cannot be noted is measured some day."""
         for room in list(self._rooms.values()):

@@ -9,9 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from reconciler.adapters.stores import FolderStore
-from reconciler.blocks.layout import pack_name, pack_of, slot_of
+from reconciler.blocks.layout import pack_of, parse_pack_name, slot_of
 from reconciler.blocks.manifest import DiskManifest, Manifest
-from reconciler.blocks.pack import PackTable, table_and_footer
 from reconciler.blocks.repository import Repository
 from reconciler.blocks.volume import RecoveryPointDisk
 from reconciler.model.machine import ControllerSlot, DiskFormat, DiskGeometry, NaturalKey, Role
@@ -110,7 +109,8 @@ class Machine:
 
     def seal(self, point: str, disks: dict[str, bytes], base: str | None = None) -> Manifest:
         """A recovery point of disks that are read again in full, on top of a base."""
-        with self.repository.draft(pack_bytes=PACK_BYTES) as draft:
+        old_id = None if base is None else RecoveryPointId(base)
+        with self.repository.draft(SOURCE, base=old_id, pack_bytes=PACK_BYTES) as draft:
             for name, data in disks.items():
                 old = self._base(base, name)
                 disk = draft.disk(described(DiskId(name), len(data)), old)
@@ -132,28 +132,14 @@ class Machine:
             self.manifests.pop(point, None)
         self.kept = {key: data for key, data in self.kept.items() if key[1] not in points}
 
-    def compact(self) -> int:
-        """Write all packs anew as their next generation, without what no point refers to."""
-        used = self.used()
-        dropped = 0
-        for number, (name,) in self.repository.own_packs().items():
-            table = self.repository.packs.table(number)
-            data = (self.root / name).read_bytes()
-            entries, body = table.entries.copy(), bytearray(data[:64])
-            for slot in range(len(table)):
-                stored = data[table.offset(slot) : table.end(slot)]
-                is_used = slot in used.get(number, ())
-                entries["length"][slot] = len(stored) if is_used else 0
-                entries["offset"][slot] = len(body) if is_used else 0
-                body += stored if is_used else b""
-                dropped += len(stored) > 0 and not is_used
-            identity = self.repository.packs.identity(number)
-            generation = int(name.rpartition(".")[2]) + 1
-            anew = PackTable(entries, table.key, table.salt)
-            body += table_and_footer(identity, anew, len(body), generation)
-            FolderStore(self.root).put(pack_name(number, generation), bytes(body), mode="create")
-            (self.root / name).unlink()
-        return dropped
+    def packs(self) -> dict[int, list[str]]:
+        """All packs by their number, as the names of their generations."""
+        found: dict[int, list[str]] = {}
+        for file in sorted(self.root.glob("packs/*/*/*")):
+            name = file.relative_to(self.root).as_posix()
+            if (parsed := parse_pack_name(name)) is not None:
+                found.setdefault(parsed[0], []).append(name)
+        return found
 
     def _base(self, point: str | None, disk: str) -> DiskManifest | None:
         disks = () if point is None else self.manifest(point).disks

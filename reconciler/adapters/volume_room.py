@@ -73,6 +73,14 @@ class VolumeRoom:
         if self._not_noted >= _NOTED_EVERY:
             self.flush()
 
+    def freed(self, size: int) -> None:
+        """Count what was deleted, and note it."""
+        with self._lock:
+            self._not_noted -= size
+            if self._stored_bytes is not None:
+                self._stored_bytes = max(0, self._stored_bytes - size)
+        self.flush()
+
     def flush(self) -> None:
         """Note what was not noted yet."""
         with self._lock:

@@ -4,6 +4,7 @@ Loading it costs more than a pass that finds nothing to copy. So the names of ar
 here, where only type checkers look.
 """
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from reconciler.blocks.late import Late
@@ -24,4 +25,10 @@ else:
     np = Late("numpy")
     Addresses = Words = Places = Booleans = Entries = DataType = Any
 
-__all__ = ["Addresses", "Booleans", "DataType", "Entries", "Places", "Words", "np"]
+__all__ = ["Addresses", "Booleans", "DataType", "Entries", "Places", "Words", "held_runs", "np"]
+
+
+def held_runs(values: Addresses | Booleans) -> Iterator[tuple[int, int]]:
+    """Where there is anything but zeros: pairs of first and one past last."""
+    edges = np.flatnonzero(np.diff(values != 0, prepend=False, append=False))
+    yield from zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)

@@ -9,10 +9,12 @@ from typing import Final
 
 from reconciler.blocks.arrays import Addresses, Booleans, np
 from reconciler.blocks.codec import Bytes, Codec, Kind, block_hash, data_blocks, node_from
+from reconciler.blocks.condemned import Condemned
 from reconciler.blocks.index import BlockIndex
 from reconciler.blocks.layout import address_of, pack_name, pack_of, slot_of
 from reconciler.blocks.numbers import PackNumbers
 from reconciler.blocks.objects import Objects
+from reconciler.blocks.open_drafts import OpenDrafts
 from reconciler.blocks.pack import PackBuilder
 from reconciler.blocks.pack_reader import PackReader
 from reconciler.errors import RepositoryLockedError
@@ -35,18 +37,26 @@ class BlockSink:
         self.packs = packs
         self.numbers = numbers
         self.index = index
+        self.condemned = Condemned(objects, numbers.writer, packs.doubt)
+        self.drafts = OpenDrafts(objects, numbers)
         self.take_room: TakeRoom = lambda _: None
 
     def find(self, ids: Sequence[bytes]) -> list[int]:
         """Addresses of blocks that are durable already, 0 for the others.
 
-        The index only guesses: the table of the pack must hold the very id.
+        The index only guesses: the table of the pack must hold the very id. What is condemned is
+        not offered.
         """
+        refused = self.condemned.refused  # before the tables are asked, which forget it later
         guesses = self.index.find(ids)
-        return [
+        addresses = [
             address if address and self.packs.known_id(address) == block_id else 0
             for address, block_id in zip(guesses, ids, strict=True)
         ]
+        if refused is None:
+            return addresses
+        is_refused = refused(np.array(addresses, np.uint64)).tolist()
+        return [0 if no else address for address, no in zip(addresses, is_refused, strict=True)]
 
     def write(self, pack: PackBuilder) -> int:
         """Put a pack; on return it is durable and others find its blocks.
@@ -98,8 +108,10 @@ class BlockWriter:
     Each takes an idle stream for a moment, so there are as many open packs as threads at work.
     """
 
-    def __init__(self, sink: BlockSink, *, pack_bytes: int) -> None:
+    def __init__(self, sink: BlockSink, *, pack_bytes: int, beat: Callable[[], None]) -> None:
         self.sink = sink
+        self.beat = beat
+        """Called often: whoever makes the draft is alive."""
         self.pack_bytes = pack_bytes
         self.fresh: dict[bytes, int] = {}
         """Blocks of packs that are not durable yet, which only this draft may refer to."""
@@ -196,6 +208,7 @@ class BlockWriter:
             stored = self.sink.write(pack)
         finally:
             self._room.release()
+        self.beat()
         self.bytes_stored += stored
         self.blocks_new += blocks_new
         # The index finds them from here on.

@@ -1,16 +1,19 @@
 """A recovery point in the making."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from threading import RLock
+from types import TracebackType
 from typing import Self
 
-from reconciler.blocks.arrays import Addresses
+from reconciler.blocks.arrays import Addresses, Booleans, held_runs, np
 from reconciler.blocks.block_writer import BlockSink, BlockWriter
 from reconciler.blocks.header import RepositoryHeader
 from reconciler.blocks.layout import manifest_name
 from reconciler.blocks.manifest import DiskManifest, Manifest, Statistics, manifest_bytes
+from reconciler.blocks.open_drafts import DraftLock
 from reconciler.blocks.tree import DraftTree, TreeShape
-from reconciler.errors import RepositoryError
+from reconciler.errors import RepositoryError, RepositoryLockedError, VolumeFullError
 from reconciler.model.protection import DiskDescription, PointDescription
 from reconciler.model.ranges import ByteRange
 
@@ -65,6 +68,7 @@ class DraftDisk:
             view = memoryview(bytes(view) + bytes(padding))
         if end > self.size and any(view[self.size - end :]):
             raise ValueError("the last block holds bytes beyond the end of the disk")
+        self._writer.beat()
         stored = self._writer.blocks(view, self.block_bytes)
         with self._lock:
             self._tree.set(first_block, stored.addresses)
@@ -78,8 +82,27 @@ class DraftDisk:
 
     def addresses(self, first_block: int, count: int) -> Addresses:
         """Where consecutive blocks are as the draft stands."""
+        self._writer.beat()
         with self._lock:
             return self._tree.addresses(first_block, count)
+
+    def adopt(self, first_block: int, digests: Sequence[bytes]) -> Booleans:
+        """Give consecutive blocks the content of these SHA-256, where it is stored already.
+
+        So nothing that an interrupted draft has stored has to be read again; several threads may.
+
+        Shape: a digest for each block; the result tells of each whether it was stored, or zeros.
+        """
+        self._writer.beat()
+        packs = self._writer.sink.packs
+        ids = [packs.id_of(digest) for digest in digests]
+        addresses = np.array(self._writer.sink.find(ids), np.uint64)
+        is_zero = np.array([each == packs.tables.zero_id for each in ids], np.bool_)
+        is_stored: Booleans = (addresses != 0) | is_zero
+        with self._lock:
+            for lower, upper in held_runs(is_stored):
+                self._tree.set(first_block + lower, addresses[lower:upper])
+        return is_stored
 
     def write_nodes(self) -> None:
         """Store the nodes that changed."""
@@ -112,27 +135,42 @@ class Draft:
     names.
     """
 
-    def __init__(self, header: RepositoryHeader, sink: BlockSink, *, pack_bytes: int) -> None:
+    def __init__(
+        self, header: RepositoryHeader, sink: BlockSink, lock: DraftLock, *, pack_bytes: int
+    ) -> None:
+        self.is_resumed = lock.is_resumed
+        """Whether an earlier draft of the data source was left with something stored."""
         self._header = header
         self._sink = sink
-        self._writer = BlockWriter(sink, pack_bytes=pack_bytes)
+        self._lock = lock
+        self._writer = BlockWriter(sink, pack_bytes=pack_bytes, beat=lock.beat)
         self._disks: list[DraftDisk] = []
         self._is_open = True
 
     @property
     def is_open(self) -> bool:
-        """Whether it may still be sealed; until then no pack may be deleted that it may use."""
+        """Whether it may still be sealed."""
         return self._is_open
 
-    def drop(self) -> None:
-        """It will not be sealed, or has been; dropping it again changes nothing."""
-        self._is_open = False
+    def drop(self, *, keeps_packs: bool = True) -> None:
+        """It will not be sealed. Dropping it again, or when it was sealed, changes nothing.
+
+        Args:
+            keeps_packs: Whether what it has stored is kept a while for the next of its source.
+        """
+        if self._is_open:
+            self._is_open = False
+            has_stored = self._writer.bytes_stored > 0 or self.is_resumed
+            self._lock.release(keeps_packs=keeps_packs and has_stored)
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.drop()
+    def __exit__(
+        self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None
+    ) -> None:
+        # Where there is no room, the others that live there need it now.
+        self.drop(keeps_packs=not isinstance(error, VolumeFullError))
 
     def disk(self, description: DiskDescription, base: DiskManifest | None) -> DraftDisk:
         """Start a disk from a base of this repository, or from zeros; the size may differ."""
@@ -165,6 +203,7 @@ class Draft:
 
         Raises:
             RepositoryError: A recovery point of this id is there already, with other content.
+            RepositoryLockedError: It was taken for dead meanwhile; nothing was sealed.
             ValueError: `flush` has not been called since the last change, or it was dropped.
         """
         if not self._is_open:
@@ -177,19 +216,36 @@ class Draft:
             self._sink.numbers.writer,
             self.statistics,
         )
-        self._create(manifest_name(point.source, point.id), manifest_bytes(manifest))
+        self._commit(manifest_name(point.source, point.id), manifest_bytes(manifest))
         # The point exists from here on. The index is a cache: what it lacks is entered again when
         # the repository is opened next, so a full disk under it must not look like a failed seal.
         with suppress(OSError, RepositoryError):
             self._sink.save_index()
-        self.drop()
+        self._is_open = False
+        self._lock.release(keeps_packs=False)
         return manifest
+
+    def _commit(self, name: str, data: bytes) -> None:
+        """Put the manifest while the draft is ours.
+
+        Who is taken for dead loses what it built on, so it must notice, however long it slept and
+        wherever.
+        """
+        self._lock.beat()
+        self._lock.require()
+        self._create(name, data)
+        try:
+            self._lock.require()
+        except RepositoryLockedError:
+            self._sink.objects.delete(name)
+            raise
 
     def _create(self, name: str, data: bytes) -> None:
         try:
             self._sink.objects.create_document(name, data)
         except FileExistsError as error:
-            # A store may have written it and lost the answer.
+            # A store may have written it and lost the answer, or be about to sync it.
+            self._sink.objects.settle(name.rpartition("/")[0])
             if self._sink.objects.document(name, len(data)) != data:
                 raise RepositoryError(
                     f"{name} is there already; a sealed recovery point is never changed",

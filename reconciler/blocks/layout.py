@@ -26,6 +26,7 @@ HEADS: Final = "heads"
 WRITERS: Final = "writers"
 KEYS: Final = "keys"
 DRAFTS: Final = "drafts"
+CONDEMNED: Final = "condemned"
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _PACK = re.compile(r"packs/([0-9a-f]{4})/([0-9a-f]{5})/([0-9a-f]{7})\.([0-9]{1,9})")
@@ -124,6 +125,11 @@ def key_name(number: int) -> str:
 def draft_name(source: DataSourceId) -> str:
     """The object that tells of a recovery point in the making."""
     return f"{DRAFTS}/{checked_id(source)}"
+
+
+def condemned_name(writer: int) -> str:
+    """The object that tells which blocks of a writer's packs are about to go."""
+    return f"{CONDEMNED}/{writer}"
 
 
 def writer_name(writer: int) -> str:

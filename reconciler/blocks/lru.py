@@ -15,7 +15,13 @@ class Lru(Generic[Key, Value]):
         self._most_bytes = most_bytes
         self._bytes = 0
         self._kept: OrderedDict[Key, tuple[Value, int]] = OrderedDict()
+        self._clears = 0
         self._lock = Lock()
+
+    @property
+    def clears(self) -> int:
+        """How often all was dropped; see `put`."""
+        return self._clears
 
     def get(self, key: Key) -> Value | None:
         """The value, now the last one to go."""
@@ -25,12 +31,16 @@ class Lru(Generic[Key, Value]):
             self._kept.move_to_end(key)
             return found[0]
 
-    def put(self, key: Key, value: Value, size: int) -> None:
+    def put(self, key: Key, value: Value, size: int, clears: int | None = None) -> None:
         """Keep a value; those used longest ago make room.
+
+        A value that was looked up before the last clear, as `clears` then told, is not kept.
 
         Units: `size` in bytes.
         """
         with self._lock:
+            if clears not in {None, self._clears}:
+                return
             self._drop(key)
             self._kept[key] = (value, size)
             self._bytes += size
@@ -47,6 +57,7 @@ class Lru(Generic[Key, Value]):
         with self._lock:
             self._kept.clear()
             self._bytes = 0
+            self._clears += 1
 
     def _drop(self, key: Key) -> None:
         if (found := self._kept.pop(key, None)) is not None:

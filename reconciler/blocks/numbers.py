@@ -1,8 +1,7 @@
 """Pack numbers: granted to a writer, reserved before use, never used twice."""
 
-from datetime import timedelta
+from datetime import datetime
 from threading import Lock
-from time import monotonic
 from typing import Annotated, Final, Literal
 
 from msgspec import Meta
@@ -21,9 +20,6 @@ from reconciler.blocks.layout import (
 from reconciler.blocks.objects import Objects
 from reconciler.errors import RepositoryError, RepositoryLockedError
 
-QUIET: Final = timedelta(days=30)
-"""A writer that has not signed in for so long has no draft open: no job takes a month."""
-_SIGN_IN_S: Final = 3600.0
 _RESERVE: Final = 256
 _MOST_BYTES: Final = 4096
 
@@ -53,7 +49,6 @@ class PackNumbers:
         self._server = granted.server
         self._reserved = self._next = granted.reserved
         self._open: set[int] = set()
-        self._signed_in_at = -_SIGN_IN_S
 
     def take(self) -> int:
         """A number that no pack had before."""
@@ -65,13 +60,17 @@ class PackNumbers:
             self._open.add(sequence)
         return pack_number(self.writer, sequence)
 
-    def sign_in(self) -> None:
-        """Put the grant again now and then: its age tells other servers whether this one writes."""
+    @property
+    def next(self) -> int:
+        """The sequence of the next pack: none of a draft that begins now is below it."""
         with self._lock:
-            if monotonic() - self._signed_in_at < _SIGN_IN_S:
-                return
+            return self._next
+
+    def store_time(self) -> datetime:
+        """The time by the clock of the store, which is the one that all writers share."""
+        with self._lock:
             self._put(self._reserved)
-            self._signed_in_at = monotonic()
+        return self._objects.modified_at(writer_name(self.writer))
 
     def settled(self, number: int) -> None:
         """Tell that a pack is durable and in the index."""
@@ -97,18 +96,6 @@ class PackNumbers:
     def _put(self, reserved: int) -> None:
         grant = WriterGrant(writer=self.writer, reserved=reserved, server=self._server)
         self._objects.put(writer_name(self.writer), to_bytes(grant))
-
-
-def others_at_work(objects: Objects, writer: int) -> list[int]:
-    """Other writers that have signed in within QUIET before this one did."""
-    since = objects.modified_at(writer_name(writer)) - QUIET
-    return [
-        other
-        for other in granted_writers(objects)
-        if other != writer
-        and read_grant(objects, other).reserved > FIRST_SEQUENCE
-        and objects.modified_at(writer_name(other)) > since
-    ]
 
 
 def read_grant(objects: Objects, writer: int) -> WriterGrant:

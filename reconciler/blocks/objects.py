@@ -165,6 +165,13 @@ class Objects:
         while (chunk := _translated(prefix, lambda: next(listing, None))) is not None:
             yield from ((meta["path"], meta["size"]) for meta in chunk)
 
+    def stamps(self, prefix: str) -> Iterator[tuple[str, str]]:
+        """As `names`, with what tells an object from another one that had the name before."""
+        listing = _translated(prefix, lambda: iter(self._store.list(prefix)))
+        while (chunk := _translated(prefix, lambda: next(listing, None))) is not None:
+            for meta in chunk:
+                yield meta["path"], f"{meta['size']} {meta['last_modified'].timestamp()}"
+
     def settle(self, folder: str) -> None:
         """Make durable what is found in a folder, before anything is built on it.
 

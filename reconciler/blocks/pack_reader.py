@@ -126,10 +126,6 @@ class PackReader:
         """Tell of a pack that this process has just written."""
         self.tables.added(number, table)
 
-    def deleted(self, number: int) -> None:
-        """Tell of a pack that this process has just deleted: its blocks are offered no more."""
-        self.tables.deleted(number)
-
     def faults(self, number: int) -> dict[int, BlockDamagedError]:
         """Read a whole pack in its order, and compare every block with its id.
 

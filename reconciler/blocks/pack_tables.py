@@ -76,18 +76,19 @@ class PackTables:
         return PackIdentity(self._repository, number, self._keys)
 
     def doubt(self) -> None:
-        """Read everything anew from here on: something was damaged behind our back."""
+        """Read everything anew from here on: something was damaged or deleted behind our back."""
         self._tables.clear()
         self._shards.clear()
 
     def packs(self, shard: int) -> Shard:
         """Packs of one folder, listed now."""
+        clears = self._shards.clears
         found: Shard = {}
         for name in self._objects.names(shard_folder(shard)):
             if (parsed := parse_pack_name(name)) is not None:
                 number, generation = parsed
                 found[number] = max(generation, found.get(number, 0))
-        self._shards.put(shard, found, 100 * (len(found) + 1))
+        self._shards.put(shard, found, 100 * (len(found) + 1), clears)
         return found
 
     def table(self, number: int) -> PackTable:
@@ -104,11 +105,6 @@ class PackTables:
         if (shard := self._shards.get(shard_of(number))) is not None:
             shard[number] = 0
         self._tables.put(pack_name(number, 0), table, _size(table))
-
-    def deleted(self, number: int) -> None:
-        """Tell of a pack that this process has just deleted: its blocks are offered no more."""
-        if (shard := self._shards.get(shard_of(number))) is not None:
-            shard.pop(number, None)
 
     def id(self, address: int) -> bytes:
         """The id of a data block; raises as `table` does."""
@@ -207,11 +203,12 @@ class PackTables:
             BlockDamagedError: It is not what was written.
         """
         if (table := self._tables.get(name)) is None:
+            clears = self._tables.clears
             try:
                 table = self._load(number, name)
             except ValueError as error:
                 raise damaged(f"pack {name}: {error}", pack=name) from error
-            self._tables.put(name, table, _size(table))
+            self._tables.put(name, table, _size(table), clears)
         return table
 
     def _id(self, name: str, address: int) -> bytes:

@@ -1,115 +1,330 @@
-"""Delete the packs that no recovery point refers to: mark what is used, delete the rest.
+"""Delete what no recovery point refers to, in two steps: condemn, then sweep.
 
-Only whole packs go; a pack of which one block is used stays as it is. Only packs of this writer
-go, and only while no other server writes to the repository: a draft of its own may have found
-blocks in what nothing refers to. See FORMAT.md, section 9.
+What nothing refers to is told by counts (`counts`), which follow the recovery points that were made
+and deleted since the last time, so the cost does too. What is condemned is written down, and no
+draft that begins afterwards builds on it. It is swept when every draft that began before has ended,
+and after one more look at what was sealed meanwhile. So backups go on beside it, in other
+threads, processes and servers; each writer sweeps its own packs only. See FORMAT.md, section 12.
+
+A pack goes as soon as nothing refers to it. One of which a part is of no use is written anew as its
+next generation, when that part is worth the copying of the rest.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
 
-import numpy as np
-
-from reconciler.blocks.layout import SLOT_BITS, pack_of
-from reconciler.blocks.pack_reader import PackReader
+from reconciler.blocks.arrays import Addresses, np
+from reconciler.blocks.condemned import Condemnation
+from reconciler.blocks.counts import CountedPoint, CountsLostError, ReferenceCounts
+from reconciler.blocks.draft_record import DraftRecord
+from reconciler.blocks.generations import delete, generations, put_next
+from reconciler.blocks.layout import (
+    MANIFESTS,
+    pack_number,
+    parse_pack_name,
+    sequence_of,
+    shard_of,
+    writer_of,
+)
+from reconciler.blocks.open_drafts import told
+from reconciler.blocks.pack import MOST_PACK_BYTES, PackTable
 from reconciler.blocks.repository import Repository
-from reconciler.errors import BlockDamagedError, BlockMissingError, ItemNotFoundError
+from reconciler.blocks.rewrite import without
+from reconciler.errors import (
+    BlockDamagedError,
+    BlockMissingError,
+    ItemNotFoundError,
+    RepositoryUnavailableError,
+)
 from reconciler.model.names import DataSourceId, RecoveryPointId
+
+WORTH: Final = 0.25
+"""The share of a pack's stored bytes that must be of no use: at most three bytes are copied for
+each one that is freed."""
+_MOST_REWRITTEN: Final = 4096
+"""Packs of one condemnation that are written anew; the others are condemned the next time."""
+
+_SLASHES: Final = 2
+"""Of a manifest's name; objects of other names are none of ours."""
+
+OnPack = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
     """What became free.
 
-    Units: bytes, of the packs of all writers.
+    Units: bytes.
     """
 
-    packs_deleted: int
-    bytes_before: int
-    bytes_after: int
+    packs_deleted: int = 0
+    packs_rewritten: int = 0
+    bytes_freed: int = 0
+    waits_for: str = ""
+    """Why what is condemned must stay for now; empty when all went."""
+
+    def __add__(self, other: "Pruned") -> "Pruned":
+        return Pruned(
+            self.packs_deleted + other.packs_deleted,
+            self.packs_rewritten + other.packs_rewritten,
+            self.bytes_freed + other.bytes_freed,
+            other.waits_for,
+        )
 
 
-def delete_unused_packs(
-    repository: Repository, on_deleted: Callable[[int], None] = lambda _: None
+def prune(
+    repository: Repository,
+    on_deleted: OnPack = lambda _: None,
+    *,
+    grace: timedelta = timedelta(),
 ) -> Pruned:
-    """Delete packs in which no recovery point has a block or a node. Safe to kill and to repeat.
+    """Delete what no recovery point has a block or a node in. Safe to kill and to repeat.
 
-    `on_deleted` is told the number of each pack once it is gone.
+    Args:
+        repository: Open for writing; one process at a time prunes as one writer.
+        on_deleted: Told the number of each pack once it is gone, or was written anew.
+        grace: How long what is condemned stays at least, by the clock of the store.
 
     Raises:
-        RepositoryLockedError: A draft is open, or another server writes to the repository;
-            nothing was deleted.
         BlockDamagedError: What a recovery point refers to cannot be told; nothing was deleted.
         BlockMissingError: As above.
+        RepositoryLockedError: Somebody else writes a pack anew that is to be.
     """
-    with repository.without_drafts():
-        repository.require_alone()
-        before = repository.stored_bytes()
-        # Listed first: what is written from here on cannot be a candidate.
-        packs = repository.own_packs()
-        used = _used_packs(repository)
-        unused = {number: names for number, names in packs.items() if number not in used}
-        deleted = 0
-        for number in repository.delete_packs(unused):
-            deleted += 1
-            on_deleted(number)
-        return Pruned(deleted, before, repository.stored_bytes())
-
-
-def _used_packs(repository: Repository) -> set[int]:
-    """Numbers of all packs that a recovery point of any writer refers to."""
-    mark = _Mark(repository.packs)
-    seen: set[tuple[DataSourceId, RecoveryPointId]] = set()
-    # another writer may seal a point while we look
-    while new := set(_points(repository)) - seen:
-        for source, point in sorted(new):
-            _mark_point(mark, repository, source, point)
-        seen |= new
-    return mark.used
-
-
-def _points(repository: Repository) -> Iterator[tuple[DataSourceId, RecoveryPointId]]:
-    for source in repository.sources():
-        for point in repository.manifests(source):
-            yield source, point
-
-
-def _mark_point(
-    mark: "_Mark", repository: Repository, source: DataSourceId, point: RecoveryPointId
-) -> None:
     try:
-        manifest = repository.manifest(source, point)
-    except ItemNotFoundError:
-        return  # deleted meanwhile
-    try:
-        for disk in manifest.disks:
-            mark.tree(disk.tree.shape.height - 1, disk.root)
-    except (BlockMissingError, BlockDamagedError) as error:
-        raise type(error)(
-            f"nobody can tell which packs recovery point {point} of {source} uses: {error.message}",
-            hint=error.hint,
-            **error.facts,
-        ) from error
+        return _pruned(_Pruning(repository, on_deleted, grace))
+    except CountsLostError:
+        # Nothing but time is lost: what was done holds, and the rest is found anew.
+        _counts(repository).discard()
+        return _pruned(_Pruning(repository, on_deleted, grace))
 
 
-class _Mark:
-    """One walk over all trees; each node that they share is looked at once."""
+def _pruned(pruning: "_Pruning") -> Pruned:
+    before = pruning.sweep()
+    if before.waits_for or not pruning.condemn():
+        return before
+    return before + pruning.sweep()
 
-    def __init__(self, packs: PackReader) -> None:
-        self.used: set[int] = set()
-        self._packs = packs
-        self._seen: set[int] = set()
 
-    def tree(self, level: int, address: int) -> None:
-        """Mark the packs of a node and of all below it."""
-        if not address or address in self._seen:
-            return
-        self._seen.add(address)
-        self.used.add(pack_of(address))
-        node = self._packs.node(address)
-        below = node[np.flatnonzero(node)]
-        if level == 0:
-            self.used.update(np.unique(below >> np.uint64(SLOT_BITS)).tolist())
-            return
-        for child in below.tolist():
-            self.tree(level - 1, child)
+class _Pruning:
+    """One go; nothing is kept of it but what is in the store and in the cache."""
+
+    def __init__(self, repository: Repository, on_deleted: OnPack, grace: timedelta) -> None:
+        self._repository = repository
+        self._on_deleted = on_deleted
+        self._grace = grace
+        self._sink = repository.writing()
+        self._counted = _Counted(repository)
+
+    def condemn(self) -> bool:
+        """Find what nothing refers to, and write it down; whether there is anything."""
+        numbers = self._sink.numbers
+        end = numbers.next  # before the drafts: what one of them writes later is not below it
+        drafts = self._sink.drafts.records()
+        end = min([end, *(d.first for d in drafts if d.writer == numbers.writer)])
+        counts = self._counted.brought_up_to_date()
+        candidates = self._candidates(counts, end)
+        useless = self._useless(counts, candidates)
+        if useless:
+            self._sink.condemned.condemn(useless)
+        with suppress(RepositoryUnavailableError):  # a cache: all is looked at again
+            counts.save()
+        return bool(useless)
+
+    def sweep(self) -> Pruned:
+        """Delete what is condemned and still of no use, unless it must wait."""
+        condemnation = self._sink.condemned.ours()
+        if not condemnation.packs:
+            return Pruned()
+        if reason := self._waits_for(condemnation):
+            return Pruned(waits_for=reason)
+        counts = self._counted.brought_up_to_date()
+        packs = condemnation.by_pack
+        there = self._generations(packs)
+        result = self._deleted(counts, {n: names for n, names in there.items() if not packs[n]})
+        for number, names in there.items():
+            if packs[number]:
+                result += self._rewritten(counts, number, packs[number], names)
+        self._sink.condemned.carried_out()
+        with suppress(RepositoryUnavailableError):
+            counts.save()
+        return result
+
+    def _waits_for(self, condemnation: Condemnation) -> str:
+        for draft in self._sink.drafts.records():
+            if _may_use(draft, condemnation):
+                return told(draft)
+        if self._grace and self._condemned_for() < self._grace:
+            return f"what is of no use has not been so for {self._grace}"
+        return ""
+
+    def _condemned_for(self) -> timedelta:
+        return self._sink.numbers.store_time() - self._sink.condemned.since()
+
+    def _candidates(self, counts: ReferenceCounts, end: int) -> dict[int, Sequence[str]]:
+        """Own packs in which anything may have become useless, with their generations.
+
+        They are looked at now, so they are none any more; those that a draft may need stay some.
+        """
+        writer = self._sink.numbers.writer
+        doubtful = {n for n in counts.doubtful if writer_of(n) == writer and sequence_of(n) < end}
+        counts.doubtful = {n for n in counts.doubtful - doubtful if writer_of(n) == writer}
+        found = self._generations(sorted(doubtful))
+        first, counts.judged = counts.judged, max(counts.judged, end)
+        if first < counts.judged:
+            last = pack_number(writer, counts.judged - 1)
+            for shard in range(shard_of(pack_number(writer, first)), shard_of(last) + 1):
+                for number, names in generations(self._sink.objects, shard).items():
+                    if first <= sequence_of(number) < counts.judged:
+                        found[number] = names
+        return found
+
+    def _useless(
+        self, counts: ReferenceCounts, packs: Mapping[int, Sequence[str]]
+    ) -> dict[int, Sequence[int]]:
+        """What is worth to go: sequence → slots, none for all."""
+        result: dict[int, Sequence[int]] = {}
+        rewritten = 0
+        for number in sorted(packs):
+            if not counts.is_used(number):
+                result[sequence_of(number)] = ()
+                continue
+            slots = self._dropped(counts, number)
+            if slots and rewritten == _MOST_REWRITTEN:
+                counts.doubtful.add(number)
+            elif slots:
+                result[sequence_of(number)] = slots
+                rewritten += 1
+        return result
+
+    def _dropped(self, counts: ReferenceCounts, number: int) -> Sequence[int]:
+        """Slots to leave out of a pack; none when that is not worth it, or cannot be told."""
+        try:
+            table = self._sink.packs.table(number)
+        except (BlockDamagedError, BlockMissingError):
+            return ()  # verify is what reports damage
+        return _worth(table, counts.of_pack(number, len(table)) == 0)
+
+    def _generations(self, packs: Collection[int]) -> dict[int, Sequence[str]]:
+        """Those of some packs that are there, with the names of their generations, newest last."""
+        found: dict[int, Sequence[str]] = {}
+        for shard in sorted({shard_of(number) for number in packs}):
+            there = generations(self._sink.objects, shard)
+            found |= {number: there[number] for number in sorted(there) if number in packs}
+        return found
+
+    def _deleted(self, counts: ReferenceCounts, packs: Mapping[int, Sequence[str]]) -> Pruned:
+        """Delete packs that are of no use still."""
+        useless = {n: names for n, names in packs.items() if not counts.is_used(n)}
+        counts.doubtful |= packs.keys() - useless.keys()  # found of use just in time
+        if useless:
+            # They would be no danger in the index, but hide where the same is stored anew.
+            self._sink.index.forget(useless)
+            self._sink.save_index()
+        freed = 0
+        for number, names in useless.items():
+            freed += delete(self._sink.objects, names)
+            counts.forget(number)
+            self._on_deleted(number)
+        return Pruned(packs_deleted=len(useless), bytes_freed=freed)
+
+    def _rewritten(
+        self, counts: ReferenceCounts, number: int, slots: Sequence[int], names: Sequence[str]
+    ) -> Pruned:
+        """Write a pack anew without what is of no use."""
+        try:
+            table = self._sink.packs.tables.named(number, names[-1])
+        except BlockDamagedError:
+            return Pruned()  # verify is what reports damage
+        is_condemned = np.zeros(len(table), np.bool_)
+        is_condemned[[slot for slot in slots if slot < len(table)]] = True
+        useless = _worth(table, is_condemned & (counts.of_pack(number, len(table)) == 0))
+        if not useless:
+            # A process that was killed has written it anew, or enough of it was found of use.
+            return Pruned(bytes_freed=delete(self._sink.objects, names[:-1]))
+        freed = self._written_anew(number, table, useless, names[-1])
+        self._on_deleted(number)
+        return Pruned(packs_rewritten=1, bytes_freed=freed)
+
+    def _written_anew(
+        self, number: int, table: PackTable, useless: Sequence[int], name: str
+    ) -> int:
+        """Put a pack's next generation; how many bytes it is shorter."""
+        known = parse_pack_name(name)
+        assert known is not None  # noqa: S101 (it was found by its name)
+        data = memoryview(self._sink.objects.get(name, MOST_PACK_BYTES))
+        generation = known[1] + 1
+        anew = without(self._sink.packs.identity(number), table, data, useless, generation)
+        put_next(self._sink.objects, number, generation, anew)
+        return len(data) - len(anew)
+
+
+def _worth(table: PackTable, is_useless: Addresses) -> Sequence[int]:
+    """The slots that are of no use, if they are worth a copy of the others."""
+    lengths = table.entries["length"].astype(np.int64)
+    is_useless = is_useless & (lengths > 0)
+    if lengths[is_useless].sum() < WORTH * lengths.sum() or not is_useless.any():
+        return ()
+    slots: Sequence[int] = np.flatnonzero(is_useless).tolist()
+    return slots
+
+
+def _may_use(draft: DraftRecord, condemnation: Condemnation) -> bool:
+    """Whether a draft began before it could know of a condemnation."""
+    return bool(draft.owner) and draft.obeys.get(str(condemnation.writer), 0) < condemnation.number
+
+
+class _Counted:
+    """Counts as they were kept, and what was sealed and dropped since."""
+
+    def __init__(self, repository: Repository) -> None:
+        self._repository = repository
+        self._objects = repository.writing().objects
+        self._counts = _counts(repository)
+
+    def brought_up_to_date(self) -> ReferenceCounts:
+        """Counts of the points that there are now; those that were lost are made anew.
+
+        Raises:
+            BlockDamagedError: What a point refers to cannot be told.
+            BlockMissingError: As above.
+            CountsLostError: They are of no use any more.
+        """
+        counts = self._counts
+        there = {n: s for n, s in self._objects.stamps(MANIFESTS) if n.count("/") == _SLASHES}
+        before = {n: each for n, each in counts.points.items() if there.get(n) != each.stamp}
+        for name in sorted(there):
+            if name not in counts.points or name in before:
+                self._add(counts, name, there[name])
+        # After: what the new ones share with them has been counted.
+        for name, point in before.items():
+            try:
+                counts.remove(point.trees, self._repository.packs.node)
+            except (BlockDamagedError, BlockMissingError) as error:
+                raise CountsLostError(name) from error
+            if counts.points.get(name) is point:
+                del counts.points[name]
+        return counts
+
+    def _add(self, counts: ReferenceCounts, name: str, stamp: str) -> None:
+        _, source, point = name.split("/")
+        try:
+            manifest = self._repository.manifest(DataSourceId(source), RecoveryPointId(point))
+        except ItemNotFoundError:
+            return  # deleted meanwhile
+        trees = tuple((disk.tree.shape.height - 1, disk.root) for disk in manifest.disks)
+        try:
+            counts.add(trees, self._repository.packs.node)
+        except (BlockMissingError, BlockDamagedError) as error:
+            raise type(error)(
+                f"nobody can tell what recovery point {point} of {source} uses: {error.message}",
+                hint=error.hint,
+                **error.facts,
+            ) from error
+        counts.points[name] = CountedPoint(stamp=stamp, trees=trees)
+
+
+def _counts(repository: Repository) -> ReferenceCounts:
+    return ReferenceCounts(repository.cache / "counts", str(repository.id))

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Final, Protocol
 
-from reconciler.blocks.arrays import Booleans, np
+from reconciler.blocks.arrays import Booleans, held_runs, np
 from reconciler.blocks.codec import block_hash
 from reconciler.blocks.draft import DraftDisk
 from reconciler.blocks.pack_reader import PackReader
 from reconciler.blocks.threads import share
-from reconciler.blocks.volume import held_runs
 from reconciler.errors import DiskUnreadableError
 from reconciler.model.ranges import ByteRange, aligned, clipped, pieces
 
@@ -92,6 +91,20 @@ def synchronize(
     _check_size(disk, source)
     reading = _Reading(disk, source, on_progress)
     reading.read_all(_batches(_to_read(disk, source, ranges)), is_shared=is_shared)
+    return reading.bytes_read
+
+
+def resume(
+    disk: DraftDisk, source: HashingSource, ranges: Iterable[ByteRange], *, on_progress: Progress
+) -> int:
+    """As `synchronize`, where a draft that was interrupted has stored a part of it.
+
+    The source hashes first, and nothing that the repository holds has to be read again.
+    """
+    _check_size(disk, source)
+    reading = _Reading(disk, source, on_progress)
+    wanted = _not_stored(disk, source, _to_read(disk, source, ranges), reading)
+    reading.read_all(_batches(wanted), is_shared=False)
     return reading.bytes_read
 
 
@@ -178,7 +191,14 @@ class _Reading:
         self._disk = disk
         self._source = source
         self._on_progress = on_progress
+        self._bytes_passed = 0
         self._lock = Lock()
+
+    def pass_over(self, length: int) -> None:
+        """Count what need not be read."""
+        with self._lock:
+            self._bytes_passed += length
+        self.tell()
 
     def read_all(self, batches: Iterable[_Batch], *, is_shared: bool) -> None:
         """Read all batches, in several threads; their order is nobody's concern."""
@@ -198,7 +218,7 @@ class _Reading:
     def tell(self) -> None:
         """Tell how far it came."""
         with self._lock:
-            self._on_progress(self.bytes_read)
+            self._on_progress(self.bytes_read + self._bytes_passed)
 
     def _read(self, batch: _Batch) -> Sequence[bytes]:
         return _read(self._source, batch)
@@ -210,7 +230,7 @@ class _Reading:
             count = sum(part.length for part in batch)
             self._disk.bytes_read += count
             self.bytes_read += count
-            self._on_progress(self.bytes_read)
+            self._on_progress(self.bytes_read + self._bytes_passed)
 
 
 def _to_read(
@@ -225,6 +245,20 @@ def _to_read(
             yield held
             at = held.end
         _clear(disk, at, changed.end)
+
+
+def _not_stored(
+    disk: DraftDisk, source: HashingSource, ranges: Iterable[ByteRange], reading: _Reading
+) -> Iterator[ByteRange]:
+    """What of some ranges is not in the repository; what is there, the draft refers to."""
+    size = disk.block_bytes
+    for part in pieces(ranges, _BATCH_BLOCKS * size):
+        first = part.start // size
+        blocks = [_block_range(disk, block) for block in range(first, -(-part.end // size))]
+        is_stored = disk.adopt(first, list(_hashes(disk, source, blocks)))
+        reading.pass_over(int(is_stored.sum()) * size)
+        for lower, upper in held_runs(~is_stored):
+            yield ByteRange(blocks[lower].start, blocks[upper - 1].end)
 
 
 def _batches(ranges: Iterable[ByteRange]) -> Iterator[_Batch]:

@@ -1,13 +1,13 @@
 """Content-addressed blocks and sealed recovery points, on any object store."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from uuid import UUID
 
 from reconciler.blocks.block_writer import PACK_TARGET_BYTES, BlockSink, TakeRoom
 from reconciler.blocks.codec import Kind
 from reconciler.blocks.draft import Draft
+from reconciler.blocks.generations import put_next
 from reconciler.blocks.head import read_head, write_head
 from reconciler.blocks.header import (
     DEFAULT_BLOCK_BYTES,
@@ -27,9 +27,7 @@ from reconciler.blocks.layout import (
     checked_id,
     head_name,
     manifest_name,
-    pack_name,
     pack_number,
-    parse_pack_name,
     sequence_of,
     shard_folder,
     shard_of,
@@ -39,18 +37,15 @@ from reconciler.blocks.numbers import (
     PackNumbers,
     claim,
     granted_writers,
-    others_at_work,
     read_grant,
 )
 from reconciler.blocks.objects import Objects, damaged
-from reconciler.blocks.open_drafts import OpenDrafts
 from reconciler.blocks.pack_reader import PackReader
 from reconciler.errors import (
     BlockDamagedError,
     BlockMissingError,
     ItemNotFoundError,
     RepositoryError,
-    RepositoryLockedError,
 )
 from reconciler.model.names import DataSourceId, RecoveryPointId
 from reconciler.model.protection import Head
@@ -64,13 +59,13 @@ class Repository:
     """
 
     def __init__(
-        self, objects: Objects, header: RepositoryHeader, packs: PackReader, sink: BlockSink | None
+        self, objects: Objects, header: RepositoryHeader, packs: PackReader, cache: Path
     ) -> None:
         self.packs = packs
         self._objects = objects
         self._header = header
-        self._sink = sink
-        self._drafts = OpenDrafts()
+        self._sink: BlockSink | None = None
+        self._cache = cache
 
     @classmethod
     def create(
@@ -125,14 +120,15 @@ class Repository:
         keys = open_keys(objects, header, passphrase)
         objects.seal_with(keys)
         packs = PackReader(objects, header, keys)
-        if writer is None:
-            return cls(objects, header, packs, None)
-        numbers = PackNumbers(objects, writer)
-        index = BlockIndex(cache / header.repository, header.repository)
-        sink = BlockSink(objects, packs, numbers, index)
-        sink.take_room = take_room or sink.take_room
-        repository = cls(objects, header, packs, sink)
-        repository.refresh_index()
+        repository = cls(objects, header, packs, cache / header.repository)
+        if writer is not None:
+            numbers = PackNumbers(objects, writer)
+            sink = BlockSink(
+                objects, packs, numbers, BlockIndex(repository.cache, header.repository)
+            )
+            sink.take_room = take_room or sink.take_room
+            repository._sink = sink
+            repository.refresh_index()
         return repository
 
     @staticmethod
@@ -161,22 +157,57 @@ class Repository:
         """Units: bytes."""
         return self._header.block_bytes
 
-    def draft(self, *, pack_bytes: int = PACK_TARGET_BYTES) -> Draft:
-        """Start a recovery point; nothing of it is seen before it is sealed.
+    @property
+    def cache(self) -> Path:
+        """The folder of this process for what can be made anew from the repository."""
+        return self._cache
 
-        While it is neither sealed nor dropped, no pack is deleted.
-        """
-        sink = self._writing()
-        sink.numbers.sign_in()
-        return self._drafts.begun(lambda: Draft(self._header, sink, pack_bytes=pack_bytes))
-
-    def without_drafts(self) -> AbstractContextManager[None]:
-        """Keep new drafts waiting.
+    def writing(self) -> BlockSink:
+        """What all who write share.
 
         Raises:
-            RepositoryLockedError: There are open ones.
+            RepositoryError: It was opened for reading only.
         """
-        return self._drafts.kept_out()
+        if self._sink is None:
+            raise RepositoryError(
+                "the repository is open for reading only",
+                hint="open it with the writer number that was claimed for this server",
+            )
+        return self._sink
+
+    def draft(
+        self,
+        source: DataSourceId | None = None,
+        *,
+        base: RecoveryPointId | None = None,
+        job: str = "",
+        pack_bytes: int = PACK_TARGET_BYTES,
+    ) -> Draft:
+        """Start a recovery point; nothing of it is seen before it is sealed.
+
+        While it is neither sealed nor dropped, nothing is deleted that it may use.
+
+        Args:
+            source: Of which data source; only one draft of it can be open. Without one, several.
+            base: The recovery point that it will be made from: it must be there still.
+            job: Who makes it, for those who ask.
+            pack_bytes: How large packs become.
+
+        Raises:
+            RepositoryLockedError: Another draft of the data source is being made.
+            ItemNotFoundError: The base has gone.
+        """
+        sink = self.writing()
+        lock = sink.drafts.begun(source, job, sink.condemned.obey)
+        draft = Draft(self._header, sink, lock, pack_bytes=pack_bytes)
+        if source is not None and base is not None:
+            # Now that the draft is known, a base that is there stays as long as it.
+            try:
+                self._objects.size(manifest_name(source, base))
+            except FileNotFoundError as error:
+                draft.drop()
+                raise _no_point(source, base) from error
+        return draft
 
     def manifest(self, source: DataSourceId, point: RecoveryPointId) -> Manifest:
         """A sealed recovery point.
@@ -189,10 +220,7 @@ class Repository:
         try:
             data = self._objects.document(name, MOST_MANIFEST_BYTES)
         except FileNotFoundError as error:
-            raise ItemNotFoundError(
-                f"the repository has no recovery point {point} of {source}",
-                hint="list the recovery points of the machine: reconciler show",
-            ) from error
+            raise _no_point(source, point) from error
         manifest = parse_manifest(data, name)
         if (manifest.point.source, manifest.point.id) != (source, point):
             raise damaged(f"{name} is the manifest of {manifest.point.id}")
@@ -226,13 +254,13 @@ class Repository:
 
     def set_head(self, head: Head) -> None:
         """Move the head; only to a recovery point that is sealed."""
-        self._writing()
+        self.writing()
         self._objects.settle(f"{MANIFESTS}/{checked_id(head.source)}")
         write_head(self._objects, head)
 
     def remove_head(self, source: DataSourceId) -> None:
         """Nothing is built on the data source's points any more; repeating it is no error."""
-        self._writing()
+        self.writing().drafts.forget(source)
         self._objects.delete(head_name(source))
 
     def drop(self, source: DataSourceId, points: Sequence[RecoveryPointId]) -> None:
@@ -241,7 +269,7 @@ class Repository:
         Raises:
             RepositoryError: One of them is the head; all were kept.
         """
-        self._writing()
+        self.writing()
         head = self.head(source)
         if head is not None and head.recovery_point in points:
             raise RepositoryError(
@@ -255,46 +283,6 @@ class Repository:
         """What all packs take, of all writers. Units: bytes."""
         return sum(size for _, size in self._objects.sizes(PACKS))
 
-    def require_alone(self) -> None:
-        """Make sure that no other server may have a draft here, which nobody but it can see.
-
-        Raises:
-            RepositoryLockedError: One has written here within the last month.
-        """
-        numbers = self._writing().numbers
-        numbers.sign_in()
-        if others := others_at_work(self._objects, numbers.writer):
-            raise RepositoryLockedError(
-                f"another server writes to this repository too (writer {others[0]}), "
-                "and may need blocks that nothing refers to now",
-                hint="give each server volumes of its own; packs are deleted a month after the "
-                "other one has written here last",
-            )
-
-    def own_packs(self) -> Mapping[int, Sequence[str]]:
-        """Packs of this writer by their number, as the names of their generations."""
-        writer = self._writing().numbers.writer
-        found: dict[int, list[str]] = {}
-        for name in self._objects.names(f"{PACKS}/{writer:04x}"):
-            if (parsed := parse_pack_name(name)) is not None:
-                found.setdefault(parsed[0], []).append(name)
-        return found
-
-    def delete_packs(self, packs: Mapping[int, Sequence[str]]) -> Iterator[int]:
-        """Delete packs that nothing refers to, and give the number of each once it is gone.
-
-        The index forgets all of them first; what a crash leaves of them is only in nobody's use.
-        """
-        sink = self._writing()
-        if packs:
-            sink.index.forget(sorted(packs))
-            sink.save_index()
-        for number, names in sorted(packs.items()):
-            for name in names:
-                self._objects.delete(name)
-            self.packs.deleted(number)
-            yield number
-
     def find(self, ids: Sequence[bytes]) -> list[int]:
         """Addresses of durable blocks, 0 for others; a repository open for reading knows none."""
         return [0] * len(ids) if self._sink is None else self._sink.find(ids)
@@ -305,17 +293,8 @@ class Repository:
         Raises:
             RepositoryLockedError: Somebody else has made it.
         """
-        self._writing()
-        name = pack_name(number, generation)
-        try:
-            self._objects.create(name, data)
-        except FileExistsError as error:
-            raise RepositoryLockedError(
-                f"pack {name} is there already: somebody else writes the pack anew",
-                hint="verify again when the other process has ended",
-            ) from error
-        for before in range(generation):
-            self._objects.delete(pack_name(number, before))
+        self.writing()
+        put_next(self._objects, number, generation, data)
         self.packs.packs(shard_of(number))
 
     def refresh_index(self) -> None:
@@ -323,7 +302,7 @@ class Repository:
 
         Lists only the folders of packs that came after those entered before.
         """
-        sink = self._writing()
+        sink = self.writing()
         covered: dict[int, int] = {}
         before = sink.index.covered
         for writer in granted_writers(self._objects):
@@ -356,10 +335,9 @@ class Repository:
         slots = table.slots(Kind.DATA)
         index.add([table.id(s) for s in slots], [address_of(number, s) for s in slots])
 
-    def _writing(self) -> BlockSink:
-        if self._sink is None:
-            raise RepositoryError(
-                "the repository is open for reading only",
-                hint="open it with the writer number that was claimed for this server",
-            )
-        return self._sink
+
+def _no_point(source: DataSourceId, point: RecoveryPointId) -> ItemNotFoundError:
+    return ItemNotFoundError(
+        f"the repository has no recovery point {point} of {source}",
+        hint="list the recovery points of the machine: reconciler show",
+    )

@@ -6,10 +6,10 @@ from threading import Lock
 from types import TracebackType
 from typing import Final, Self
 
-from reconciler.blocks.arrays import Addresses
+from reconciler.blocks.arrays import Addresses, held_runs
 from reconciler.blocks.disk_writer import MOST_WRITE_BYTES
 from reconciler.blocks.threads import share
-from reconciler.blocks.volume import RecoveryPointDisk, held_runs
+from reconciler.blocks.volume import RecoveryPointDisk
 
 _STEP_BYTES: Final = 4 << 20
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from reconciler.blocks.arrays import Addresses, np
+from reconciler.blocks.arrays import Addresses, held_runs, np
 from reconciler.blocks.lru import Lru
 from reconciler.blocks.manifest import DiskManifest, Manifest
 from reconciler.blocks.repository import Repository
@@ -130,9 +130,3 @@ class RecoveryPointDisk:
         found.update(fresh)
         zeros = bytes(self.block_bytes)
         return b"".join([found.get(address, zeros) for address in addresses.tolist()])
-
-
-def held_runs(addresses: Addresses) -> Iterator[tuple[int, int]]:
-    """Where there is anything but zeros: pairs of first and one past last."""
-    edges = np.flatnonzero(np.diff(addresses != 0, prepend=False, append=False))
-    yield from zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)

@@ -86,7 +86,11 @@ class _Making:
         captured_at = bench.tools.clock()
         checkpoint, consistency = self._frozen()
         ids = bench.catalogue.ensure_disks(bench.source.id, _seen(checkpoint))
-        with tried_meanwhile(bench), repository.draft() as draft:
+        source, base = bench.source.id, self.intent.base_recovery_point
+        with (
+            tried_meanwhile(bench),
+            repository.draft(source, base=base, job=bench.job.id) as draft,
+        ):
             copier = DiskCopier(
                 bench.host,
                 repository,

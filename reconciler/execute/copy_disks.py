@@ -7,7 +7,7 @@ from reconciler.blocks.disk_chain import DiskChain
 from reconciler.blocks.disk_file import open_disk
 from reconciler.blocks.draft import Draft, DraftDisk
 from reconciler.blocks.manifest import DiskManifest, Manifest
-from reconciler.blocks.replica import Comparison, synchronize, synchronize_by_hash
+from reconciler.blocks.replica import Comparison, resume, synchronize, synchronize_by_hash
 from reconciler.blocks.repository import Repository
 from reconciler.blocks.sampling import compare_sample
 from reconciler.errors import DiskUnreadableError, ReplicaInconsistentError, TrackingLostError
@@ -88,7 +88,8 @@ class DiskCopier:
         self._by_changes_of(copied, changes)
 
     def _by_changes_of(self, copied: Copied, ranges: Sequence[ByteRange]) -> None:
-        synchronize(copied.target, copied.source, ranges, on_progress=self.meter.running_total())
+        copy = resume if self.draft.is_resumed else synchronize
+        copy(copied.target, copied.source, ranges, on_progress=self.meter.running_total())
 
     def _sampled(self, copied: Copied, changes: Sequence[ByteRange]) -> int:
         """Compare a few blocks that were called unchanged; how many.

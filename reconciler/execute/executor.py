@@ -23,6 +23,7 @@ from reconciler.execute.workbench import PolicyStamp, Tools, Workbench
 from reconciler.logs import Event, bound, get_logger
 from reconciler.model.names import PlanId
 from reconciler.model.protection import DataSource
+from reconciler.owner import life_of
 from reconciler.plan.actions import (
     Action,
     Capture,
@@ -32,7 +33,6 @@ from reconciler.plan.actions import (
     RemoveLeftovers,
 )
 from reconciler.ports import HostSession
-from reconciler.record.owner import life_of
 from reconciler.record.work import Job, JobOrder, JobOutcome
 
 _log = get_logger()

@@ -44,7 +44,7 @@ def imported(bench: Workbench, volume: VolumeId, folder: str) -> Iterator["Impor
     descriptions = found.descriptions
     seen = [SeenDisk(each.virtual_disk_id, each.slot) for each in descriptions]
     ids = bench.catalogue.ensure_disks(bench.source.id, seen)
-    with bench.repository(volume).draft() as draft:
+    with bench.repository(volume).draft(job=bench.job.id) as draft:
         targets = []
         for each in descriptions:
             source = MediaDisk(RecoveryPointDisk(media, found, each.id))

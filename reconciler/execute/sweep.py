@@ -1,6 +1,6 @@
-"""Packs that nothing refers to are deleted, after a pass."""
+"""What nothing refers to any more is deleted, after a pass; jobs may go on beside it."""
 
-from reconciler.blocks.prune import delete_unused_packs
+from reconciler.blocks.prune import prune
 from reconciler.errors import ReconcilerError
 from reconciler.execute.boundaries import Boundary
 from reconciler.execute.workbench import Tools
@@ -11,10 +11,11 @@ _log = get_logger()
 
 
 def sweep(tools: Tools) -> None:
-    """Sweep every volume on which points were dropped; only while no job drops any.
+    """Sweep every volume on which points were dropped.
 
-    A volume that cannot be swept now is left for the next time. Expected failures are told, never
-    raised.
+    Where recovery points are being made that may need what is to go, it is only condemned, and goes
+    the next time. A volume that cannot be swept now is left for later. Expected failures are told,
+    never raised.
     """
     try:
         for volume, dropped in tools.catalogue.volumes_to_sweep(tools.lease_clock()).items():
@@ -26,18 +27,25 @@ def sweep(tools: Tools) -> None:
 def _sweep(tools: Tools, volume: VolumeId, dropped: int) -> None:
     try:
         repository = tools.repository(volume)
-        pruned = delete_unused_packs(repository, lambda _: tools.reached(Boundary.PACK_DELETED))
+        pruned = prune(
+            repository,
+            lambda _: tools.reached(Boundary.PACK_DELETED),
+            grace=tools.sweep_grace(volume),
+        )
     except ReconcilerError as error:
         _log.warning(Event.LEFTOVER_STAYS, volume=volume, reason=error.message, hint=error.hint)
         tools.catalogue.sweep_failed(volume, error.message, tools.lease_clock())
         return
-    tools.catalogue.swept(volume, dropped)
-    tools.measured(volume, pruned.bytes_after)
-    if pruned.packs_deleted:
+    tools.freed(volume, pruned.bytes_freed)
+    if pruned.waits_for:
+        tools.catalogue.sweep_waits(volume, pruned.waits_for)
+    else:
+        tools.catalogue.swept(volume, dropped)
+    if pruned.packs_deleted or pruned.packs_rewritten:
         _log.info(
             Event.PACKS_DELETED,
             volume=volume,
             packs=pruned.packs_deleted,
-            bytes_before=pruned.bytes_before,
-            bytes_after=pruned.bytes_after,
+            packs_rewritten=pruned.packs_rewritten,
+            bytes_freed=pruned.bytes_freed,
         )

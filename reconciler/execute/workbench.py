@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 from reconciler.blocks.repository import Repository
@@ -61,8 +62,10 @@ class Tools:
     """The volume of that name of a pool, ready to be written to."""
     copy_to_read: Callable[[VolumeId, Path], Repository] = _no_copies
     """A repository in a folder, with the keys of that of a volume; open for reading only."""
-    measured: Callable[[VolumeId, int], None] = lambda _volume, _bytes: None
-    """Told what the repository of a volume takes, once somebody has looked."""
+    freed: Callable[[VolumeId, int], None] = lambda _volume, _bytes: None
+    """Told how many bytes were deleted from the repository of a volume."""
+    sweep_grace: Callable[[VolumeId], timedelta] = lambda _volume: timedelta()
+    """How long what no recovery point needs stays on a volume."""
     reached: Callable[[Boundary], None] = lambda _: None
     """Told of each boundary as it is passed; tests stop the process there."""
     merge_wait_s: float = 60.0

@@ -76,7 +76,10 @@ class Event(StrEnum):
     )
     BLOCK_DAMAGED = "block.found_damaged", "A recovery point holds something that is damaged."
     PACK_HEALED = "pack.healed", "A pack with damage was written anew; what could be given back."
-    PACKS_DELETED = "packs.deleted", "Packs that nothing refers to are gone; stored bytes fell."
+    PACKS_DELETED = (
+        "packs.deleted",
+        "What nothing refers to is gone: packs, and parts of packs.",
+    )
     MACHINE_SAVED = "machine.saved", "A machine was saved for its capture."
     MACHINE_RESUMED = "machine.resumed", "A machine that we saved runs on."
     MACHINE_STAYS_SAVED = (

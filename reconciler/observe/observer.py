@@ -13,9 +13,9 @@ from reconciler.model.observed import (
     Saving,
     UnfinishedJob,
 )
+from reconciler.owner import life_of
 from reconciler.record.catalogue import Catalogue
 from reconciler.record.entries import Request
-from reconciler.record.owner import life_of
 from reconciler.record.work import Job
 
 RECOVER_DISKS = "recover_disks"

@@ -6,7 +6,15 @@ from typing import Final, Literal
 from reconciler.policy.complaints import Code, Location, Remark
 from reconciler.policy.kind import Header, PolicyModel
 from reconciler.policy.stores import AzureContainer, S3Bucket, SmbShare
-from reconciler.policy.values import Name, Optionally, SecretReference, Several, Size, Text
+from reconciler.policy.values import (
+    Duration,
+    Name,
+    Optionally,
+    SecretReference,
+    Several,
+    Size,
+    Text,
+)
 
 _KINDS = ("path", "smb", "azure", "s3")
 _LEAST_RESERVE: Final = 1 << 30
@@ -93,6 +101,10 @@ class StoragePool(Header):
 
     encryption: Optionally[Encryption] = None
     """Left out, blocks are stored in the clear."""
+
+    sweep_grace: Optionally[Duration] = None
+    """How long what no recovery point needs any more stays at least before it is deleted: 1d. When
+    left out, only as long as a recovery point is being made that may need it."""
 
     def remarks(self) -> Iterator[Remark]:
         """Volumes that share a name or a place."""

@@ -12,10 +12,10 @@ from sqlalchemy import ColumnElement, Connection, Row, select
 
 from reconciler.errors import CatalogueError, MachineBusyError
 from reconciler.model.names import DataSourceId, HostName, JobId, PlanId
+from reconciler.owner import Life
 from reconciler.record import encoding, failures
 from reconciler.record.database import Database
 from reconciler.record.failures import Attempt
-from reconciler.record.owner import Life
 from reconciler.record.silence import Silence
 from reconciler.record.tables import IS_LIVE, job
 from reconciler.record.work import Failures, Intent, Job, JobOrder, JobOutcome, JobState, Progress

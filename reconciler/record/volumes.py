@@ -116,6 +116,10 @@ class Volumes:
         """A volume could not be swept, and why; it is tried again after a while."""
         self._note(volume_id, sweep_failed_at=now, sweep_problem=problem[:MOST_TEXT])
 
+    def sweep_waits(self, volume_id: VolumeId, problem: str) -> None:
+        """What is of no use on a volume must stay for now, and why; the next pass tries again."""
+        self._note(volume_id, sweep_failed_at=None, sweep_problem=problem[:MOST_TEXT])
+
     def sweep_problems(self) -> Mapping[VolumeId, str]:
         """Why volumes could not be swept when that was tried last."""
         query = select(volume.c.id, volume.c.sweep_problem).where(volume.c.sweep_problem != "")

@@ -143,9 +143,9 @@ def drop_from(repository: Repository, points: Sequence[str]) -> None:
 
 def sweep(repository: Repository) -> None:
     """What no recovery point holds goes."""
-    from reconciler.blocks.prune import delete_unused_packs  # noqa: PLC0415 (costs time to load)
+    from reconciler.blocks.prune import prune  # noqa: PLC0415 (costs time to load)
 
-    delete_unused_packs(repository)
+    prune(repository)
 
 
 def read_some(folder: Path, point: str, places: int) -> None:

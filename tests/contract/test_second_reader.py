@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.blocks.codec import Kind
-from reconciler.blocks.prune import delete_unused_packs
+from reconciler.blocks.prune import prune
 from reconciler.blocks.volume import RecoveryPointDisk
 from reconciler.errors import RepositoryError
 from reconciler.model.names import (
@@ -99,14 +99,12 @@ def test_all_points_are_restored_byte_by_byte_after_growing_shrinking_and_prunin
 
     machine.drop("p0", "p3", "p4")
     machine.repository = machine.opened()
-    delete_unused_packs(machine.repository)
+    prune(machine.repository)
     assert_all_restored(machine, tmp_path)
 
     machine.seal("again", {"disk": some(77, 200, 5)}, base)
-    assert machine.compact() > 5
+    assert len({name.rpartition(".")[2] for (name,) in machine.packs().values()}) > 1
     machine.repository = machine.opened()
-    assert_all_restored(machine, tmp_path)
-    assert machine.compact() == 0
     assert_all_restored(machine, tmp_path)
     machine.second().verify()
     for point, manifest in machine.manifests.items():
@@ -411,7 +409,7 @@ def test_a_sealed_block_of_another_slot_is_refused_by_both(
 ) -> None:
     machine = make(KEY)
     machine.seal("p1", {"disk": noise(1, 16 * BLOCK)})
-    packs = machine.repository.own_packs()
+    packs = machine.packs()
     tables = {machine.repository.packs.table(number): name for number, (name,) in packs.items()}
     table = max(tables, key=lambda each: len(each.slots(kind)))
     file = machine.root / tables[table]

@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.adapters.stores import FolderStore
-from reconciler.blocks.prune import delete_unused_packs
+from reconciler.blocks.prune import prune
 from reconciler.blocks.repository import Repository
 from reconciler.errors import RepositoryExistsError, RepositoryLockedError
 from reconciler.model.names import RecoveryPointId
@@ -88,7 +88,7 @@ class History:
             self.disk.told(f"dropped {point}")
 
     def prune(self) -> None:
-        delete_unused_packs(self.machine.repository)
+        prune(self.machine.repository)
 
 
 def everything(history: History) -> None:
@@ -174,9 +174,17 @@ def assert_holds(root: Path, told: list[str], passphrase: str | None) -> None:
         assert read(repository, machine.manifest(point)) == content(point)
     assert_head_holds(repository, told, points)
 
-    delete_unused_packs(repository)
-    assert set(repository.own_packs()) == set(machine.used())
+    assert_work_goes_on(machine, points)
+
+
+def assert_work_goes_on(machine: Machine, points: list[str]) -> None:
+    prune(machine.repository)
+    # What an interrupted draft has stored stays for the next one of its data source.
     machine.seal("p9", {DISK: content("p9")}, points[-1] if points else None)
+    prune(machine.repository)
+    assert set(machine.packs()) == set(machine.used())
+    assert all(len(names) == 1 for names in machine.packs().values())
+    assert not list((machine.root / "drafts").glob("*"))
     again = machine.reader()
     assert {str(point) for point in again.manifests(SOURCE)} == {*points, "p9"}
     for point in [*points, "p9"]:

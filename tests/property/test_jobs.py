@@ -10,8 +10,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from reconciler.errors import MachineBusyError
 from reconciler.model.machine import NaturalKey, Role
 from reconciler.model.names import DataSourceId, GroupName, HostName, JobId, PlanId, VmId
+from reconciler.owner import Life
 from reconciler.record.catalogue import Catalogue
-from reconciler.record.owner import Life
 from reconciler.record.work import Job, JobOrder, JobOutcome
 
 OWNERS = st.sampled_from(["one", "two"])

@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.adapters.stores import FolderStore
+from reconciler.blocks.layout import pack_of, parse_pack_name, slot_of
 from reconciler.blocks.manifest import Manifest
-from reconciler.blocks.prune import delete_unused_packs
+from reconciler.blocks.prune import WORTH, Pruned, prune
 from reconciler.blocks.repository import Repository
 from reconciler.blocks.verify import verify
 from reconciler.blocks.volume import RecoveryPointDisk
@@ -185,6 +186,34 @@ def test_every_sealed_point_reads_back_exactly(
         assert list(verify(other, manifests, read_blocks=True)) == []
 
 
+def used_slots(repository: Repository) -> dict[int, set[int]]:
+    """By brute force: slots of each pack that a recovery point refers to."""
+    used: dict[int, set[int]] = {}
+
+    def mark(level: int, address: int) -> None:
+        if address:
+            used.setdefault(pack_of(address), set()).add(slot_of(address))
+            for child in repository.packs.node(address).tolist() if level >= 0 else ():
+                mark(level - 1, child)
+
+    for point in repository.manifests(SOURCE):
+        for disk in repository.manifest(SOURCE, point).disks:
+            mark(disk.tree.shape.height - 1, disk.root)
+    return used
+
+
+def assert_little_is_of_no_use(repository: Repository, root: Path) -> None:
+    used = used_slots(repository)
+    names = [file.relative_to(root).as_posix() for file in root.glob("packs/*/*/*")]
+    there = {number for number, _ in filter(None, map(parse_pack_name, names))}
+    assert there == set(used)
+    assert len(names) == len(there)  # one generation of each
+    for number, slots in used.items():
+        lengths = repository.packs.table(number).entries["length"].tolist()
+        useless = sum(length for slot, length in enumerate(lengths) if slot not in slots)
+        assert useless < WORTH * sum(lengths)
+
+
 @settings(max_examples=40, deadline=None)
 @given(GENERATIONS, PASSPHRASES, st.data())
 def test_whatever_expires_all_other_points_read_back_and_new_ones_can_be_made(
@@ -203,13 +232,15 @@ def test_whatever_expires_all_other_points_read_back_and_new_ones_can_be_made(
             disk.repository.drop(SOURCE, sorted(expired))
             left = [each for each in left if each[0].point.id not in expired]
             if data.draw(st.booleans(), label="swept"):
-                delete_unused_packs(disk.repository)
+                prune(disk.repository)
 
         repository = disk.repository
         before = repository.stored_bytes()
-        pruned = delete_unused_packs(repository)
-        assert pruned.bytes_before == before >= pruned.bytes_after == repository.stored_bytes()
-        assert delete_unused_packs(repository).packs_deleted == 0
+        pruned = prune(repository)
+        assert not pruned.waits_for
+        assert pruned.bytes_freed == before - repository.stored_bytes() >= 0
+        assert prune(repository) == Pruned()
+        assert_little_is_of_no_use(repository, root)
         disk.next(changes[0])
         other = reader_of(root)
         for manifest, content in [*left, disk.sealed[-1]]:
@@ -217,7 +248,8 @@ def test_whatever_expires_all_other_points_read_back_and_new_ones_can_be_made(
         manifests = [manifest for manifest, _ in left]
         assert list(verify(other, manifests, read_blocks=True)) == []
         repository.drop(SOURCE, repository.manifests(SOURCE))
-        assert delete_unused_packs(repository).bytes_after == 0
+        assert not prune(repository).waits_for
+        assert repository.stored_bytes() == 0
 
 
 @settings(max_examples=20, deadline=None)

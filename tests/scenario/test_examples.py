@@ -66,7 +66,8 @@ def test_every_kind_of_machine_is_backed_up_as_it_was(
             assert {source.label for source in points_of(full)} == BACKED_UP
 
     assert len(known) == len(BACKED_UP) + 4
-    plan = full.output_of("reconciler plan")[0]
+    # What room there is, and so whether that is told, is a matter of this computer.
+    plan, _, _ = full.output_of("reconciler plan")[0].partition("\nDisk allocation\n")
     golden = GOLDEN / "every-kind-of-machine.plan.txt"
     if pytestconfig.getoption("--update-golden"):
         golden.write_text(plan, encoding="utf-8")

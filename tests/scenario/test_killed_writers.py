@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from reconciler.adapters.stores import FolderStore
-from reconciler.blocks.prune import delete_unused_packs
+from reconciler.blocks.prune import prune
 from reconciler.blocks.repository import Repository
 from reconciler.blocks.verify import verify
 from reconciler.model.names import DataSourceId, RecoveryPointId
@@ -94,7 +94,7 @@ def test_all_that_a_killed_process_told_is_there_and_the_next_one_goes_on(
             assert head is not None
             assert number(head.recovery_point) >= number(point)
             assert (source, str(head.recovery_point)) in seen
-        delete_unused_packs(repository)
+        prune(repository)
 
     reader = Repository.open(FolderStore(root), cache=cache, writer=None, passphrase=passphrase)
     assert_sound(reader)

@@ -1,15 +1,17 @@
 """Packs go when no recovery point refers to them, and never a moment earlier."""
 
+import gc
 import os
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
-from threading import Thread
 
 import pytest
 
 from reconciler.adapters.stores import FolderStore
 from reconciler.blocks.manifest import Manifest
-from reconciler.blocks.prune import delete_unused_packs
+from reconciler.blocks.prune import Pruned, prune
 from reconciler.blocks.repository import Repository
 from reconciler.blocks.verify import verify
 from reconciler.blocks.volume import RecoveryPointDisk
@@ -17,7 +19,6 @@ from reconciler.errors import (
     BlockDamagedError,
     BlockMissingError,
     RepositoryError,
-    RepositoryLockedError,
 )
 from reconciler.model.names import DataSourceId, RecoveryPointId, ReferencePointId
 from reconciler.model.protection import DiskDescription, Head, PointDescription
@@ -26,6 +27,7 @@ BLOCK = 4096
 SOURCE = DataSourceId("source-1")
 
 Seal = Callable[[Repository, str, bytes], Manifest]
+SealOn = Callable[[str, Manifest, int, bytes], Manifest]
 
 
 def content(blocks: int, first: int = 1) -> bytes:
@@ -53,33 +55,114 @@ def test_the_packs_of_a_point_go_with_it_and_no_others(
     before = repository.stored_bytes()
 
     repository.drop(SOURCE, [point("p1")])
-    pruned = delete_unused_packs(repository)
+    pruned = prune(repository)
 
     assert pruned.packs_deleted == 1
-    assert (pruned.bytes_before, pruned.bytes_after) == (before, repository.stored_bytes())
-    assert pruned.bytes_after == sum(file.stat().st_size for file in packs(root)) < before
+    assert pruned.bytes_freed == before - repository.stored_bytes() > 0
+    assert repository.stored_bytes() == sum(file.stat().st_size for file in packs(root))
     assert read(repository, kept) == content(20, first=100)
     assert list(verify(repository, [kept], read_blocks=True)) == []
 
 
-def test_a_pack_stays_whole_as_long_as_one_point_uses_a_block_of_it(
+@pytest.fixture
+def sealed_on(
     repository: Repository,
-    seal: Seal,
     make_disk: Callable[[int], DiskDescription],
     make_point: Callable[[str], PointDescription],
+) -> SealOn:
+    """Seals a point that differs from a base from one block on."""
+
+    def make(name: str, base: Manifest, first: int, data: bytes) -> Manifest:
+        with repository.draft(SOURCE, base=base.point.id) as draft:
+            draft.disk(make_disk(100 * BLOCK), base.disks[0]).put(first, data)
+            draft.flush()
+            return draft.seal(make_point(name))
+
+    return make
+
+
+def test_a_pack_is_written_anew_when_enough_of_it_is_of_no_use(
+    repository: Repository, seal: Seal, root: Path, sealed_on: SealOn
 ) -> None:
     base = seal(repository, "p1", content(100))
-    with repository.draft() as draft:
-        draft.disk(make_disk(100 * BLOCK), base.disks[0]).put(1, content(99, first=500))
-        draft.flush()
-        kept = draft.seal(make_point("p2"))
+    kept = sealed_on("p2", base, 1, content(99, first=500))
+    before = {file.name: file.stat().st_size for file in packs(root)}
     repository.drop(SOURCE, [point("p1")])
 
-    assert delete_unused_packs(repository).packs_deleted == 0
+    pruned = prune(repository)
+
+    assert (pruned.packs_deleted, pruned.packs_rewritten) == (0, 1)
+    after = {file.name: file.stat().st_size for file in packs(root)}
+    assert set(after) == {"0000001.1", "0000002.0"}
+    assert after["0000001.1"] < before["0000001.0"] // 2
+    assert pruned.bytes_freed == sum(before.values()) - sum(after.values())
     assert read(repository, kept) == content(1) + content(99, first=500)
+    assert list(verify(repository, [kept], read_blocks=True)) == []
+    again = seal(repository, "again", content(100))
+    assert again.statistics.blocks_new == 99  # and nobody finds what was dropped
+    assert read(repository, again) == content(100)
 
 
-def test_nothing_is_deleted_while_a_draft_is_open(
+def test_a_pack_is_left_as_it_is_when_little_of_it_is_of_no_use(
+    repository: Repository, seal: Seal, root: Path, sealed_on: SealOn
+) -> None:
+    base = seal(repository, "p1", content(100))
+    kept = sealed_on("p2", base, 80, content(20, first=500))
+    files = packs(root)
+    repository.drop(SOURCE, [point("p1")])
+
+    assert prune(repository) == Pruned()
+    assert packs(root) == files
+    third = sealed_on("p3", kept, 60, content(20, first=600))
+    repository.drop(SOURCE, [point("p2")])
+
+    assert prune(repository).packs_rewritten == 1  # now it is worth it
+    assert read(repository, third) == content(60) + content(20, first=600) + content(20, first=500)
+
+
+def test_what_little_is_of_no_use_is_found_again(
+    repository: Repository, seal: Seal, sealed_on: SealOn
+) -> None:
+    base = seal(repository, "p1", content(100))
+    sealed_on("p2", base, 80, content(20, first=500))
+    repository.drop(SOURCE, [point("p1")])
+    assert prune(repository) == Pruned()
+
+    assert seal(repository, "again", content(100)).statistics.blocks_new == 0
+
+
+def test_a_kill_after_a_pack_was_written_anew_leaves_nothing_to_stay(
+    repository: Repository,
+    seal: Seal,
+    root: Path,
+    sealed_on: SealOn,
+    tmp_path: Path,
+    opened: Callable[[], Repository],
+) -> None:
+    base = seal(repository, "p1", content(100))
+    kept = sealed_on("p2", base, 1, content(99, first=500))
+    repository.drop(SOURCE, [point("p1")])
+    (before,) = (file for file in packs(root) if file.name == "0000001.0")
+    old = before.read_bytes()
+
+    class Killed(BaseException):
+        pass
+
+    def kill(_: int) -> None:
+        raise Killed
+
+    with pytest.raises(Killed):
+        prune(repository, kill)
+    before.write_bytes(old)  # as if its deletion had not come about
+
+    heir = opened()
+    pruned = prune(heir)
+    assert (pruned.packs_rewritten, pruned.bytes_freed) == (0, len(old))
+    assert {file.name for file in packs(root)} == {"0000001.1", "0000002.0"}
+    assert read(heir, kept) == content(1) + content(99, first=500)
+
+
+def test_nothing_is_deleted_that_an_open_draft_may_use(
     repository: Repository, seal: Seal, make_disk: Callable[[int], DiskDescription]
 ) -> None:
     seal(repository, "p1", content(20))
@@ -88,38 +171,49 @@ def test_nothing_is_deleted_while_a_draft_is_open(
     draft = repository.draft()
     draft.disk(make_disk(20 * BLOCK), None).put(0, content(20))  # finds all blocks of p1
 
-    with pytest.raises(RepositoryLockedError):
-        delete_unused_packs(repository)
+    assert "is being made" in prune(repository).waits_for
     assert repository.stored_bytes() == before
 
     draft.drop()
-    assert delete_unused_packs(repository).packs_deleted == 1
+    assert prune(repository).packs_deleted == 1
 
 
 def test_a_draft_that_nobody_holds_any_more_is_in_nobodys_way(
-    repository: Repository, make_disk: Callable[[int], DiskDescription]
+    repository: Repository, seal: Seal, make_disk: Callable[[int], DiskDescription]
 ) -> None:
-    repository.draft().disk(make_disk(BLOCK), None)
+    seal(repository, "p1", content(20))
+    repository.drop(SOURCE, [point("p1")])
+    repository.draft(DataSourceId("s")).disk(make_disk(BLOCK), None)
+    gc.collect()
 
-    assert delete_unused_packs(repository).packs_deleted == 0
+    assert prune(repository).packs_deleted == 1
 
 
-def test_a_draft_waits_until_packs_are_deleted(repository: Repository, seal: Seal) -> None:
+def test_what_is_of_no_use_stays_for_its_grace(
+    repository: Repository, seal: Seal, root: Path
+) -> None:
+    seal(repository, "p1", content(20))
+    repository.drop(SOURCE, [point("p1")])
+    hour = timedelta(hours=1)
+
+    assert "1:00:00" in prune(repository, grace=hour).waits_for
+    assert prune(repository, grace=hour).packs_deleted == 0
+    (condemned,) = (root / "condemned").iterdir()
+    then = condemned.stat().st_mtime - hour.total_seconds()
+    os.utime(condemned, (then, then))
+    assert prune(repository, grace=hour).packs_deleted == 1
+
+
+def test_backups_go_on_while_packs_are_deleted(repository: Repository, seal: Seal) -> None:
     seal(repository, "p1", content(20))
     repository.drop(SOURCE, [point("p1")])
     made: list[Manifest] = []
 
-    def backup() -> None:
-        made.append(seal(repository, "p2", content(20)))
+    prune(repository, lambda _: made.append(seal(repository, "p2", content(20))))
 
-    thread = Thread(target=backup)
-
-    def start_one(_: int) -> None:
-        thread.start()
-        assert not made
-
-    delete_unused_packs(repository, start_one)
-    thread.join(10)
+    assert made[0].statistics.blocks_new == 20  # nothing is found any more, gone or not
+    assert read(repository, made[0]) == content(20)
+    assert prune(repository) == Pruned()
     assert read(repository, made[0]) == content(20)
 
 
@@ -138,7 +232,7 @@ def test_what_was_deleted_is_not_found_again_but_stored_anew(
 ) -> None:
     seal(repository, "p1", content(20))
     repository.drop(SOURCE, [point("p1")])
-    delete_unused_packs(repository)
+    prune(repository)
 
     again = seal(repository, "p2", content(20))
     another = seal(repository, "p3", content(20))
@@ -163,12 +257,12 @@ def test_what_was_deleted_before_a_kill_is_not_found_by_the_next_process(
         raise Killed
 
     with pytest.raises(Killed):
-        delete_unused_packs(repository, kill)
+        prune(repository, kill)
     heir = opened()
     again = seal(heir, "p3", content(20))
 
     assert again.statistics.blocks_new == 20
-    assert delete_unused_packs(heir).packs_deleted == 1
+    assert prune(heir).packs_deleted == 1
     assert read(heir, again) == content(20)
 
 
@@ -180,7 +274,7 @@ def test_a_large_index_forgets_as_well(
         seal(repository, f"p{number}", content(20, first=1 + 100 * number))
     repository.drop(SOURCE, [point(f"p{number}") for number in (1, 4)])
 
-    assert delete_unused_packs(repository).packs_deleted == 2
+    assert prune(repository).packs_deleted == 2
     for number in range(6):
         is_new = number in {1, 4}
         again = seal(repository, f"again{number}", content(20, first=1 + 100 * number))
@@ -189,69 +283,78 @@ def test_a_large_index_forgets_as_well(
 
 
 @pytest.fixture
-def long_ago(root: Path) -> Callable[[int, int], None]:
-    """Makes it look as if a writer had signed in so many days ago."""
-
-    def make(writer: int, days: int) -> None:
-        (grant,) = (path for path in (root / "writers").iterdir() if int(path.name) == writer)
-        then = grant.stat().st_mtime - days * 86_400
-        os.utime(grant, (then, then))
-
-    return make
+def other(
+    repository: Repository, store: FolderStore, tmp_path: Path, passphrase: str | None
+) -> Repository:
+    """The repository as another server has it open."""
+    number = Repository.claim_writer(store)
+    return Repository.open(store, cache=tmp_path / "other", writer=number, passphrase=passphrase)
 
 
 def test_points_of_another_writer_count_as_users_and_its_packs_are_left_alone(
-    repository: Repository,
-    store: FolderStore,
-    seal: Seal,
-    tmp_path: Path,
-    root: Path,
-    passphrase: str | None,
-    long_ago: Callable[[int, int], None],
+    repository: Repository, other: Repository, seal: Seal, root: Path
 ) -> None:
     seal(repository, "p1", content(20))
-    number = Repository.claim_writer(store)
-    other = Repository.open(store, cache=tmp_path / "other", writer=number, passphrase=passphrase)
+    other.refresh_index()
     theirs = seal(other, "theirs", content(20) + content(5, first=900))  # shares all of p1
     gone = seal(other, "gone", content(5, first=700))
     repository.drop(SOURCE, [point("p1"), gone.point.id])
     files = packs(root)
-    long_ago(number, 31)
 
-    assert delete_unused_packs(repository).packs_deleted == 0
+    assert prune(repository).packs_deleted == 0
     assert packs(root) == files
     assert read(other, theirs) == content(20) + content(5, first=900)
 
+    assert prune(other).packs_deleted == 1
+    assert len(packs(root)) == len(files) - 1
 
-def test_nothing_is_deleted_while_another_server_writes_here(
+
+def test_what_another_server_is_about_to_use_waits_for_it(
     repository: Repository,
-    store: FolderStore,
+    other: Repository,
     seal: Seal,
-    tmp_path: Path,
-    passphrase: str | None,
-    long_ago: Callable[[int, int], None],
+    make_disk: Callable[[int], DiskDescription],
+    make_point: Callable[[str], PointDescription],
 ) -> None:
-    gone = seal(repository, "gone", content(5, first=700))
-    repository.drop(SOURCE, [gone.point.id])
-    number = Repository.claim_writer(store)
-    other = Repository.open(store, cache=tmp_path / "other", writer=number, passphrase=passphrase)
-    seal(other, "theirs", content(20))
+    seal(repository, "gone", content(5))
+    repository.drop(SOURCE, [point("gone")])
+    other.refresh_index()
+    draft = other.draft(DataSourceId("theirs"))
+    draft.disk(make_disk(5 * BLOCK), None).put(0, content(5))  # found, not stored
 
-    long_ago(number, 29)
-    with pytest.raises(RepositoryLockedError, match=f"writer {number}"):
-        delete_unused_packs(repository)
-    long_ago(number, 2)
-    assert delete_unused_packs(repository).packs_deleted == 1
+    waiting = prune(repository)
+    assert waiting.packs_deleted == 0
+    assert "theirs" in waiting.waits_for
+    draft.flush()
+    theirs = draft.seal(replace(make_point("theirs"), source=DataSourceId("theirs")))
+    assert theirs.statistics.blocks_new == 0
+
+    assert prune(repository) == Pruned()
+    assert read(repository, theirs) == content(5)
+    repository.drop(theirs.point.source, [theirs.point.id])
+    assert prune(repository).packs_deleted == 1
 
 
-def test_a_writer_that_never_wrote_keeps_nothing(
-    repository: Repository, store: FolderStore, seal: Seal
+def test_what_is_condemned_is_found_by_nobody_who_begins_afterwards(
+    repository: Repository,
+    other: Repository,
+    seal: Seal,
+    make_disk: Callable[[int], DiskDescription],
 ) -> None:
-    gone = seal(repository, "gone", content(5, first=700))
-    repository.drop(SOURCE, [gone.point.id])
-    Repository.claim_writer(store)
+    seal(repository, "gone", content(5))
+    repository.drop(SOURCE, [point("gone")])
+    other.refresh_index()
+    with repository.draft() as before:
+        before.disk(make_disk(5 * BLOCK), None)
+        assert prune(repository).waits_for
+        theirs = seal(other, "theirs", content(5))
+        assert theirs.statistics.blocks_new == 5
 
-    assert delete_unused_packs(repository).packs_deleted == 1
+    assert prune(repository).packs_deleted == 1
+    assert read(other, theirs) == content(5)
+    again = seal(other, "again", content(5))
+    assert again.statistics.blocks_new == 0
+    assert read(repository, again) == content(5)
 
 
 @pytest.mark.parametrize("part", ["manifests", "packs"])
@@ -270,7 +373,7 @@ def test_nothing_is_deleted_when_a_point_cannot_be_read(
     flip(next((root / "manifests").glob("*/*")) if part == "manifests" else files[1], -40)
 
     with pytest.raises(BlockDamagedError, match="p2"):
-        delete_unused_packs(opened())
+        prune(opened())
     assert packs(root) == files
 
 
@@ -284,7 +387,7 @@ def test_nothing_is_deleted_when_a_node_is_gone(
     second.unlink()
 
     with pytest.raises(BlockMissingError, match="p2"):
-        delete_unused_packs(opened())
+        prune(opened())
     assert packs(root) == [first]
 
 
@@ -293,7 +396,7 @@ def test_objects_of_other_names_are_left_alone(repository: Repository, root: Pat
     strange.parent.mkdir(parents=True)
     strange.write_text("mine")
 
-    assert delete_unused_packs(repository).packs_deleted == 0
+    assert prune(repository).packs_deleted == 0
     assert strange.read_text() == "mine"
 
 
@@ -314,13 +417,13 @@ def test_the_head_is_dropped_only_after_it_was_removed(
     repository.drop(SOURCE, [point("p1"), point("p2")])
     assert repository.manifests(SOURCE) == []
     assert repository.head(SOURCE) is None
-    assert delete_unused_packs(repository).packs_deleted == 2  # p2 has nodes of its own
+    assert prune(repository).packs_deleted == 2  # p2 has nodes of its own
     assert packs(root) == []
 
 
 def test_a_reader_cannot_delete(reader: Callable[[], Repository]) -> None:
     with pytest.raises(RepositoryError):
-        delete_unused_packs(reader())
+        prune(reader())
     with pytest.raises(RepositoryError):
         reader().drop(SOURCE, [point("p1")])
     with pytest.raises(RepositoryError):

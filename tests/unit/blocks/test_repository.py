@@ -11,7 +11,7 @@ from reconciler.adapters.stores import FolderStore
 from reconciler.blocks.keys import TAG_BYTES
 from reconciler.blocks.manifest import Manifest
 from reconciler.blocks.pack import HEADER_BYTES
-from reconciler.blocks.prune import delete_unused_packs
+from reconciler.blocks.prune import prune
 from reconciler.blocks.repository import Repository
 from reconciler.blocks.volume import RecoveryPointDisk
 from reconciler.errors import (
@@ -456,5 +456,5 @@ def test_a_draft_stops_at_the_pack_that_has_no_room_and_pruning_asks_for_none(
 
     assert sum(file.stat().st_size for file in packs(root)) == sum(asked)
     before = len(packs(root))
-    assert delete_unused_packs(repository).packs_deleted == before - 1
+    assert prune(repository).packs_deleted == before - 1
     assert read(repository, sealed) == content(3)

@@ -41,8 +41,8 @@ from reconciler.model.protection import (
     ReplicaState,
 )
 from reconciler.observe.observer import observe
+from reconciler.owner import this_owner
 from reconciler.record.catalogue import Catalogue
-from reconciler.record.owner import this_owner
 from reconciler.record.work import Intent, Job, JobOrder, Progress
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)

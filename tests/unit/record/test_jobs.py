@@ -16,10 +16,10 @@ from reconciler.model.names import (
     VolumeId,
 )
 from reconciler.model.protection import DataSource
+from reconciler.owner import Life
 from reconciler.record.catalogue import Catalogue
 from reconciler.record.database import Database
 from reconciler.record.jobs import LEASE_S, Jobs
-from reconciler.record.owner import Life
 from reconciler.record.silence import Silence
 from reconciler.record.work import Intent, Job, JobOrder, JobOutcome, JobState, Progress
 

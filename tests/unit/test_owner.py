@@ -7,10 +7,10 @@ from subprocess import PIPE
 
 import pytest
 
-from reconciler.record.owner import Life, is_alive, life_of, this_owner
+from reconciler.owner import Life, is_alive, life_of, this_owner
 
-WAIT = "from reconciler.record.owner import this_owner; print(this_owner(), flush=True); input()"
-ASK = "from reconciler.record.owner import this_owner; print(this_owner())"
+WAIT = "from reconciler.owner import this_owner; print(this_owner(), flush=True); input()"
+ASK = "from reconciler.owner import this_owner; print(this_owner())"
 
 
 def test_this_process_is_alive_and_stays_itself() -> None:
