@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from threading import Event
 from time import monotonic
-from typing import Final
+from typing import Any, Final
 
-from reconciler.errors import ReconcilerError
+from reconciler.errors import JobStoppedError, ReconcilerError
 from reconciler.execute.executor import Executor
 from reconciler.execute.outcome import Result, Verdict
 from reconciler.execute.sweep import sweep
@@ -175,7 +175,11 @@ class Loop:
         is_idle = self._sweeping is None or self._sweeping.done()
         if is_idle and tools.catalogue.volumes_to_sweep(tools.lease_clock()):
             run = contextvars.copy_context().run
-            self._sweeping = pool.submit(run, sweep, tools)
+            self._sweeping = pool.submit(run, sweep, tools, self._require_going)
+
+    def _require_going(self) -> None:
+        if self._hurry.is_set():
+            raise JobStoppedError("the loop ends", hint="the next one goes on")
 
     def watch_clock(self) -> str:
         """Why expiry by age must not follow the clock now: one that jumped would expire all."""
@@ -204,9 +208,13 @@ class Loop:
         if self._at_work:
             _log.info(Happened.RUN_STOPPING, jobs=len(self._at_work), grace_s=self.pace.grace_s)
         until = monotonic() + self.pace.grace_s
+        going: set[Future[Any]] = {*self._at_work}
+        if self._sweeping is not None:
+            going.add(self._sweeping)
         while monotonic() < until and not self._hurry.is_set():
-            if not wait(self._at_work, timeout=0.5).not_done:
+            if not wait(going, timeout=0.5).not_done:
                 break
+        self._hurry.set()
         for _, executor in self._at_work.values():
             executor.stop("the loop ends")
         pool.shutdown(cancel_futures=True)

@@ -24,11 +24,14 @@ What holds at any moment, whatever is killed:
 Who does what: `repository` opens, `draft` makes a recovery point, `replica` fills it from a
 source, `sampling` doubts what the source calls unchanged, `volume` reads a point, `restore` writes
 it out, `verify` doubts it, `heal` gives it back what it lost. Below them `tree` and `manifest` say
-what a disk is, `prune` deletes packs that nobody needs,
-`block_writer` and `pack_reader` move blocks, `pack_tables` know where they are, `pack`, `codec`,
-`keys` and `document` are the bytes,
-`index` and `numbers` serve writers, `objects` is the store with our errors. `threads` spreads
-work, `late` loads what is slow to load only when it is needed.
+what a disk is, `block_writer` and `pack_reader` move blocks, `pack_tables` know where they are,
+`pack`, `codec`, `keys` and `document` are the bytes, `index` and `numbers` serve writers, `objects`
+is the store with our errors. `threads` spreads work, `late` loads what is slow to load only when it
+is needed.
+
+What nobody needs is deleted by `prune`: `counts` tell what that is, `condemned` keeps others from
+building on it, `open_drafts` tell who may have done so before, and `rewrite` makes the next of a
+pack's `generations`.
 
 A disk is read by one thread at a time, or by several where the source can be shared; each thread
 then hashes, compresses, seals and stores what it has read in a pack of its own, and one more thread

@@ -44,8 +44,8 @@ from reconciler.model.names import DataSourceId, RecoveryPointId
 WORTH: Final = 0.25
 """The share of a pack's stored bytes that must be of no use: at most three bytes are copied for
 each one that is freed."""
-_MOST_REWRITTEN: Final = 4096
-"""Packs of one condemnation that are written anew; the others are condemned the next time."""
+_MOST_SLOTS_NAMED: Final = 1 << 20
+"""Of one condemnation, more or less; others follow when it was carried out."""
 
 _SLASHES: Final = 2
 """Of a manifest's name; objects of other names are none of ours."""
@@ -102,10 +102,10 @@ def prune(
 
 
 def _pruned(pruning: "_Pruning") -> Pruned:
-    before = pruning.sweep()
-    if before.waits_for or not pruning.condemn():
-        return before
-    return before + pruning.sweep()
+    result = pruning.sweep()
+    while not result.waits_for and pruning.condemn():
+        result += pruning.sweep()
+    return result
 
 
 class _Pruning:
@@ -186,17 +186,17 @@ class _Pruning:
     ) -> dict[int, Sequence[int]]:
         """What is worth to go: sequence → slots, none for all."""
         result: dict[int, Sequence[int]] = {}
-        rewritten = 0
+        named = 0
         for number in sorted(packs):
             if not counts.is_used(number):
                 result[sequence_of(number)] = ()
                 continue
             slots = self._dropped(counts, number)
-            if slots and rewritten == _MOST_REWRITTEN:
+            if slots and named >= _MOST_SLOTS_NAMED:
                 counts.doubtful.add(number)
             elif slots:
                 result[sequence_of(number)] = slots
-                rewritten += 1
+                named += len(slots)
         return result
 
     def _dropped(self, counts: ReferenceCounts, number: int) -> Sequence[int]:
@@ -236,15 +236,18 @@ class _Pruning:
         """Write a pack anew without what is of no use."""
         try:
             table = self._sink.packs.tables.named(number, names[-1])
+            is_condemned = np.zeros(len(table), np.bool_)
+            is_condemned[[slot for slot in slots if slot < len(table)]] = True
+            useless = _worth(table, is_condemned & (counts.of_pack(number, len(table)) == 0))
+            if not useless:
+                # A process that was killed wrote it anew, or enough of it was found of use.
+                return Pruned(bytes_freed=delete(self._sink.objects, names[:-1]))
+            freed = self._written_anew(number, table, useless, names[-1])
         except BlockDamagedError:
             return Pruned()  # verify is what reports damage
-        is_condemned = np.zeros(len(table), np.bool_)
-        is_condemned[[slot for slot in slots if slot < len(table)]] = True
-        useless = _worth(table, is_condemned & (counts.of_pack(number, len(table)) == 0))
-        if not useless:
-            # A process that was killed has written it anew, or enough of it was found of use.
-            return Pruned(bytes_freed=delete(self._sink.objects, names[:-1]))
-        freed = self._written_anew(number, table, useless, names[-1])
+        except FileNotFoundError:
+            counts.doubtful.add(number)  # healed meanwhile
+            return Pruned()
         self._on_deleted(number)
         return Pruned(packs_rewritten=1, bytes_freed=freed)
 

@@ -135,6 +135,7 @@ class Verification:
             on_pack: Told after each pack how many were read, of how many.
         """
         self.looked = Looked()
+        self._repository = repository
         self._manifests = manifests
         self._require_going = require_going
         self._on_pack = on_pack
@@ -159,7 +160,16 @@ class Verification:
             # Only now it matters which points need what is damaged.
             again = _Walk(self._packs.fresh(), self._require_going)
             found = list(_joined(again.findings(self._manifests)))
-        yield from found
+        yield from self._that_matter(found)
+
+    def _that_matter(self, found: Iterable[Finding]) -> Iterator[Finding]:
+        """Without those of points that were deleted while we looked."""
+        there: dict[DataSourceId, set[RecoveryPointId]] = {}
+        for finding in found:
+            if finding.source not in there:
+                there[finding.source] = set(self._repository.manifests(finding.source))
+            if finding.point in there[finding.source]:
+                yield finding
 
     def _read(self, numbers: Sequence[int]) -> None:
         def read(number: int) -> None:

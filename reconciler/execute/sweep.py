@@ -1,7 +1,9 @@
 """What nothing refers to any more is deleted, after a pass; jobs may go on beside it."""
 
+from collections.abc import Callable
+
 from reconciler.blocks.prune import prune
-from reconciler.errors import ReconcilerError
+from reconciler.errors import JobStoppedError, ReconcilerError
 from reconciler.execute.boundaries import Boundary
 from reconciler.execute.workbench import Tools
 from reconciler.logs import Event, get_logger
@@ -10,28 +12,32 @@ from reconciler.model.names import VolumeId
 _log = get_logger()
 
 
-def sweep(tools: Tools) -> None:
+def sweep(tools: Tools, require_going: Callable[[], None] = lambda: None) -> None:
     """Sweep every volume on which points were dropped.
 
     Where recovery points are being made that may need what is to go, it is only condemned, and goes
     the next time. A volume that cannot be swept now is left for later. Expected failures are told,
-    never raised.
+    never raised. `require_going` is asked after each pack, and what it raises ends the work.
     """
     try:
         for volume, dropped in tools.catalogue.volumes_to_sweep(tools.lease_clock()).items():
-            _sweep(tools, volume, dropped)
+            _sweep(tools, volume, dropped, require_going)
+    except JobStoppedError:
+        return  # the next one goes on
     except ReconcilerError as error:
         _log.warning(Event.LEFTOVER_STAYS, reason=error.message, hint=error.hint)
 
 
-def _sweep(tools: Tools, volume: VolumeId, dropped: int) -> None:
+def _sweep(tools: Tools, volume: VolumeId, dropped: int, require_going: Callable[[], None]) -> None:
+    def on_deleted(_: int) -> None:
+        tools.reached(Boundary.PACK_DELETED)
+        require_going()
+
     try:
         repository = tools.repository(volume)
-        pruned = prune(
-            repository,
-            lambda _: tools.reached(Boundary.PACK_DELETED),
-            grace=tools.sweep_grace(volume),
-        )
+        pruned = prune(repository, on_deleted, grace=tools.sweep_grace(volume))
+    except JobStoppedError:
+        raise
     except ReconcilerError as error:
         _log.warning(Event.LEFTOVER_STAYS, volume=volume, reason=error.message, hint=error.hint)
         tools.catalogue.sweep_failed(volume, error.message, tools.lease_clock())

@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.blocks.codec import Kind
+from reconciler.blocks.layout import sequence_of
 from reconciler.blocks.prune import prune
 from reconciler.blocks.volume import RecoveryPointDisk
 from reconciler.errors import RepositoryError
@@ -146,6 +147,28 @@ def test_it_reads_addresses_heads_and_manifests_as_the_product_does(machine: Mac
     point = reader.manifest(SOURCE, "p1")["point"]
     assert point["machine_name"] == POINT.machine_name
     assert point["captured_at"] == 1_735_689_601_000_005
+
+
+def test_it_reads_who_makes_a_point_and_what_is_about_to_go(machine: Machine) -> None:
+    machine.seal("p0", {"disk": some(1, 64)})
+    machine.seal("p1", {"disk": some(2, 3) + some(1, 64)[3 * BLOCK :]}, "p0")
+    machine.seal("alone", {"disk": noise(9, 30 * BLOCK)})
+    with machine.repository.draft(SOURCE, job="j1"):
+        before = machine.packs()
+        machine.drop("p0", "alone")
+        assert prune(machine.repository).waits_for
+
+        (told,) = machine.second().drafts()
+        assert (told["source"], told["job"], told["obeys"]) == (SOURCE, "j1", {})
+        assert told["owner"].split(":")[1] == str(os.getpid())
+        assert told["first"] > max(map(sequence_of, before))
+        condemned = machine.second().condemned(1)
+        whole = {sequence for sequence, slot in condemned if slot is None}
+        used = machine.used()
+        assert whole == {sequence_of(number) for number in before if number not in used}
+    assert machine.second().drafts() == []
+    assert prune(machine.repository).packs_deleted == len(whole) > 0
+    assert machine.second().condemned(1) == set()
 
 
 def test_it_is_a_command_that_lists_and_restores(machine: Machine, tmp_path: Path) -> None:

@@ -110,6 +110,40 @@ HEAD = record(
     rct_ids=texts,
 )
 
+
+def by_number(what: Check) -> Check:
+    """An object whose keys are decimal numbers from 1."""
+
+    def check(value: object) -> None:
+        require(isinstance(value, dict), f"no object: {value!r}")
+        for key, each in value.items() if isinstance(value, dict) else ():
+            text(r"[1-9][0-9]{0,8}")(key)
+            what(each)
+
+    return check
+
+
+DRAFT = record(
+    format=exactly("reconciler-draft"),
+    version=exactly(1),
+    source=text(),
+    owner=text(r"|[^:]+:[0-9]+:[^:]+"),
+    token=text(),
+    writer=number(1, 65535),
+    first=number(1, 1 << 28),
+    begun_at=number(0),
+    obeys=by_number(number(0)),
+    job=text(),
+)
+
+CONDEMNATION = record(
+    format=exactly("reconciler-condemnation"),
+    version=exactly(1),
+    writer=number(1, 65535),
+    number=number(0),
+    packs=by_number(many(number(0, (1 << 20) - 1))),
+)
+
 _BYTES = number(0, MOST_DISK_BYTES)
 
 MANIFEST = record(

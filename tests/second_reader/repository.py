@@ -8,6 +8,8 @@ from typing import Any, BinaryIO
 from uuid import UUID
 
 from tests.second_reader.documents import (
+    CONDEMNATION,
+    DRAFT,
     HEAD,
     HEADER,
     MANIFEST,
@@ -76,6 +78,16 @@ class Reader:
         head = self._document(f"heads/{source}", 1 << 20, HEAD)
         require(head["source"] == source, "head of another source")
         return head
+
+    def drafts(self) -> list[Mapping[str, Any]]:
+        """Recovery points in the making."""
+        return [self._document(f"drafts/{each}", 1 << 20, DRAFT) for each in self._names("drafts")]
+
+    def condemned(self, writer: int) -> set[tuple[int, int | None]]:
+        """What of a writer's packs is about to go: sequence and slot, None for all of a pack."""
+        name = f"condemned/{writer}"
+        packs = self._document(name, 256 << 20, CONDEMNATION)["packs"]
+        return {(int(each), slot) for each, slots in packs.items() for slot in slots or [None]}
 
     def restore(self, source: str, point: str, disk_id: str, target: BinaryIO) -> None:
         """Write a disk into an empty file; zeros stay holes."""

@@ -12,6 +12,7 @@ from reconciler.blocks.manifest import Manifest
 from reconciler.blocks.objects import Objects
 from reconciler.blocks.pack import PackBuilder, PackIdentity
 from reconciler.blocks.pack_reader import PackReader
+from reconciler.blocks.prune import prune
 from reconciler.blocks.repository import Repository
 from reconciler.blocks.verify import Points, Verification, verify
 from reconciler.errors import BlockDamagedError, BlockMissingError, RepositoryUnavailableError
@@ -63,6 +64,18 @@ def test_a_missing_pack_is_one_finding_for_each_point_that_needs_it(
     assert {finding.first_block for finding in findings} == {0}
     assert len({finding.block_count for finding in findings}) == 1
     assert all(isinstance(finding.error, BlockMissingError) for finding in findings)
+
+
+def test_a_point_that_is_deleted_meanwhile_is_no_finding(
+    repository: Repository, points: list[Manifest]
+) -> None:
+    def delete() -> None:
+        repository.drop(points[0].point.source, [points[0].point.id, points[1].point.id])
+        prune(repository)
+
+    verification = Verification(repository, points, delete)
+    assert list(verification.findings(list)) == []
+    assert verification.looked.needed  # it had begun to look
 
 
 def test_a_damaged_block_is_found_only_by_reading(
