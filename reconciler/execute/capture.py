@@ -86,7 +86,8 @@ class _Making:
         captured_at = bench.tools.clock()
         checkpoint, consistency = self._frozen()
         ids = bench.catalogue.ensure_disks(bench.source.id, _seen(checkpoint))
-        source, base = bench.source.id, self.intent.base_recovery_point
+        source = bench.source.id
+        base = self.intent.base_recovery_point if self.start.base else None
         with (
             tried_meanwhile(bench),
             repository.draft(source, base=base, job=bench.job.id) as draft,

@@ -150,6 +150,7 @@ def test_one_odd_machine_is_blocked_by_name_and_hides_no_other(two_hosts: World)
 
 def test_ctrl_c_stops_what_is_at_work_and_leaves_nothing_on_the_host(small_world: World) -> None:
     world = small_world.another("interrupted")
+    world.write("web-01", 40_000_000)  # so that it is at work for a while
     before = world.report("hv2")
     process = world.cli_started("apply")
     assert process.stderr is not None
