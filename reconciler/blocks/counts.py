@@ -8,32 +8,22 @@ that were lost or damaged are made anew from all points, which costs time and no
 
 import hashlib
 import secrets
-import struct
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
+from reconciler.blocks import layout
 from reconciler.blocks.arrays import Addresses, np
 from reconciler.blocks.document import Document, from_bytes, to_bytes
-from reconciler.blocks.layout import FIRST_SEQUENCE, shard_of
-from reconciler.blocks.pack_tables import by_pack
+from reconciler.blocks.layout import FIRST_SEQUENCE, MOST_SLOTS, SLOT_BITS, shard_of
+from reconciler.blocks.shard_counts import Counts, ShardCounts
 from reconciler.errors import RepositoryError, RepositoryUnavailableError
 
-if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    Counts = npt.NDArray[np.uint16]
-else:
-    Counts = Any
-
-LoadNode = Callable[[int], Addresses]
+LoadNodes = Callable[[Sequence[int]], Sequence[Addresses]]
 
 _LISTING: Final = "counts.json"
-_HEAD: Final = struct.Struct("<QI")
-"""Pack number and how many counts follow."""
-_MOST: Final = 0xFFFF
-"""Counts stay there: the block is kept until all counts are made anew."""
 _MOST_SHARDS: Final = 64
 """In memory: each of 1,024 packs takes about a megabyte."""
 _NODES_AT_ONCE: Final = 128
@@ -69,7 +59,7 @@ class ReferenceCounts:
         self._folder = folder
         self._repository = repository
         self._files: dict[int, str] = {}
-        self._shards: dict[int, dict[int, Counts]] = {}
+        self._shards: dict[int, ShardCounts] = {}
         self._dirty: set[int] = set()
         self._load()
 
@@ -84,33 +74,29 @@ class ReferenceCounts:
         except OSError as error:
             raise _cannot_keep(self._folder, error) from error
 
-    def add(self, trees: Iterable[tuple[int, int]], load: LoadNode) -> None:
+    def add(self, trees: Iterable[tuple[int, int]], load: LoadNodes) -> None:
         """Count what roots refer to; raises what `load` does, and then nothing is worth keeping."""
         for level, root in trees:
             self._walk(level, root, load, self._more)
 
-    def remove(self, trees: Iterable[tuple[int, int]], load: LoadNode) -> None:
+    def remove(self, trees: Iterable[tuple[int, int]], load: LoadNodes) -> None:
         """Take back what roots referred to; raises as `add` does."""
         for level, root in trees:
             self._walk(level, root, load, self._fewer)
 
     def is_used(self, number: int) -> bool:
         """Whether anything refers to any slot of a pack."""
-        known = self._shard(number).get(number)
-        return known is not None and bool(known.any())
+        return bool(self._shard(shard_of(number)).of_pack(number).any())
 
     def of_pack(self, number: int, slots: int) -> Counts:
         """The counts of a pack's slots."""
-        result = np.zeros(slots, np.uint16)
-        known = self._shard(number).get(number)
-        if known is not None:
-            result[: len(known)] = known[:slots]
-        return result
+        known = self._shard(shard_of(number)).of_pack(number)[:slots]
+        return np.pad(known, (0, slots - len(known)))
 
     def forget(self, number: int) -> None:
         """A pack is gone."""
-        if self._shard(number).pop(number, None) is not None:
-            self._dirty.add(shard_of(number))
+        self._shard(shard_of(number)).of_pack(number)[:] = 0
+        self._dirty.add(shard_of(number))
         self.doubtful.discard(number)
 
     def save(self) -> None:
@@ -138,15 +124,15 @@ class ReferenceCounts:
             raise _cannot_keep(self._folder, error) from error
 
     def _walk(
-        self, level: int, root: int, load: LoadNode, count: Callable[[Addresses], Addresses]
+        self, level: int, root: int, load: LoadNodes, count: Callable[[Addresses], Addresses]
     ) -> None:
         """Count a root, and from there on what each node that was new, or went, refers to."""
         nodes = count(np.array([root] if root else [], np.uint64))
         for below in range(level, -1, -1):
             found = [nodes[:0]]
             for first in range(0, len(nodes), _NODES_AT_ONCE):
-                some = nodes[first : first + _NODES_AT_ONCE].tolist()
-                changed = count(np.concatenate([_children(load(address)) for address in some]))
+                some = load(nodes[first : first + _NODES_AT_ONCE].tolist())
+                changed = count(np.concatenate([node[node != 0] for node in some]))
                 if below:
                     found.append(changed)
             nodes = np.concatenate(found)
@@ -162,34 +148,26 @@ class ReferenceCounts:
     def _changed(self, addresses: Addresses, sign: int) -> Addresses:
         unique, times = np.unique(addresses, return_counts=True)
         result = np.zeros(len(unique), np.bool_)
-        for number, places, slots in by_pack(unique):
-            counts = self._counts(number, int(slots[-1]) + 1)
-            before = counts[slots].astype(np.int64)
-            after = np.clip(before + sign * times[places], 0, _MOST)
-            after[before == _MOST] = _MOST
-            counts[slots] = after
-            result[places] = (before == 0) if sign > 0 else (after == 0)
-            if sign < 0 and result[places].any():
-                self.doubtful.add(number)
+        numbers = unique >> np.uint64(SLOT_BITS)
+        shards = numbers >> np.uint64(layout.SHARD_BITS)
+        edges = [0, *(np.flatnonzero(np.diff(shards)) + 1).tolist(), len(unique)]
+        for lower, upper in pairwise(edges):
+            if lower == upper:
+                continue
+            part = slice(lower, upper)
+            before, after = self._shard(int(shards[lower])).changed(
+                numbers[part], unique[part] & np.uint64(MOST_SLOTS - 1), sign * times[part]
+            )
+            self._dirty.add(int(shards[lower]))
+            result[part] = (before == 0) if sign > 0 else (after == 0)
+        if sign < 0:
+            self.doubtful.update(np.unique(numbers[result]).tolist())
         return unique[result]
 
-    def _counts(self, number: int, slots: int) -> Counts:
-        """The counts of a pack, to be changed."""
-        shard = self._shard(number)
-        self._dirty.add(shard_of(number))
-        known = shard.get(number)
-        if known is None or len(known) < slots:
-            grown = np.zeros(slots, np.uint16)
-            if known is not None:
-                grown[: len(known)] = known
-            known = shard[number] = grown
-        return known
-
-    def _shard(self, number: int) -> dict[int, Counts]:
-        shard = shard_of(number)
+    def _shard(self, shard: int) -> ShardCounts:
         if (known := self._shards.pop(shard, None)) is None:
             file = self._files.get(shard)
-            known = {} if file is None else self._read(file)
+            known = ShardCounts() if file is None else self._read(file)
             if len(self._shards) >= _MOST_SHARDS:
                 self._let_go(next(iter(self._shards)))
         self._shards[shard] = known
@@ -217,7 +195,7 @@ class ReferenceCounts:
             self.points, self.judged = dict(listing.points), listing.judged
             self.doubtful, self._files = set(listing.doubtful), _files(listing)
 
-    def _read(self, name: str) -> dict[int, Counts]:
+    def _read(self, name: str) -> ShardCounts:
         """A shard's file.
 
         Raises:
@@ -230,20 +208,10 @@ class ReferenceCounts:
         body, digest = data[:-32], data[-32:]
         if hashlib.sha256(body).digest() != digest:
             raise CountsLostError(name)
-        result: dict[int, Counts] = {}
-        at = 0
-        while at < len(body):
-            number, slots = _HEAD.unpack_from(body, at)
-            at += _HEAD.size
-            result[number] = np.frombuffer(body, "<u2", slots, at).astype(np.uint16)
-            at += 2 * slots
-        return result
+        return ShardCounts.from_bytes(body)
 
-    def _write(self, shard: Mapping[int, Counts]) -> str:
-        parts: list[bytes] = []
-        for number, counts in sorted(shard.items()):
-            parts += [_HEAD.pack(number, len(counts)), counts.astype("<u2").tobytes()]
-        body = b"".join(parts)
+    def _write(self, shard: ShardCounts) -> str:
+        body = shard.to_bytes()
         name = f"{secrets.token_hex(8)}.counts"
         self._replace(name, body + hashlib.sha256(body).digest())
         return name
@@ -269,8 +237,3 @@ def _cannot_keep(folder: Path, error: OSError) -> RepositoryUnavailableError:
         f"the counts cannot be kept in {folder}: {error.strerror or error}",
         hint="give the cache folder space and rights, or set another one; it holds no truth",
     )
-
-
-def _children(node: Addresses) -> Addresses:
-    children: Addresses = node[np.flatnonzero(node)]
-    return children

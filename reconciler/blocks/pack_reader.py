@@ -98,6 +98,14 @@ class PackReader:
             self._nodes.put(address, node, node.nbytes)
         return node
 
+    def nodes(self, addresses: Sequence[int]) -> list[Addresses]:
+        """Many nodes, read together where they lie together; in any order, and not kept."""
+        return [
+            node_from(plain)
+            for number, slots in _by_pack(addresses)
+            for _, plain in self._read(number, slots, Kind.NODE)
+        ]
+
     def ids(self, addresses: Sequence[int]) -> list[bytes]:
         """Ids of data blocks, from the tables alone; raises as `data` does.
 

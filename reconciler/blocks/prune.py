@@ -304,7 +304,7 @@ class _Counted:
         # After: what the new ones share with them has been counted.
         for name, point in before.items():
             try:
-                counts.remove(point.trees, self._repository.packs.node)
+                counts.remove(point.trees, self._repository.packs.nodes)
             except (BlockDamagedError, BlockMissingError) as error:
                 raise CountsLostError(name) from error
             if counts.points.get(name) is point:
@@ -319,7 +319,7 @@ class _Counted:
             return  # deleted meanwhile
         trees = tuple((disk.tree.shape.height - 1, disk.root) for disk in manifest.disks)
         try:
-            counts.add(trees, self._repository.packs.node)
+            counts.add(trees, self._repository.packs.nodes)
         except (BlockMissingError, BlockDamagedError) as error:
             raise type(error)(
                 f"nobody can tell what recovery point {point} of {source} uses: {error.message}",
