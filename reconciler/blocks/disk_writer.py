@@ -17,8 +17,8 @@ from reconciler.errors import DiskNotSupportedError
 from reconciler.model.machine import DiskGeometry
 
 MOST_WRITE_BYTES: Final = 256 << 10
-"""At once. Measured on ext4 into holes, 64 KiB take about a quarter more of the system's time; 4 MiB
-take 3 to 9 times as much, why is not known."""
+"""At once. Measured on ext4 into holes, 64 KiB take about a quarter more of the system's time, and
+4 MiB 3 to 9 times as much, why is not known."""
 
 
 class DiskWriter(ABC):
