@@ -4,6 +4,7 @@ Loading it costs more than a pass that finds nothing to copy. So the names of ar
 here, where only type checkers look.
 """
 
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     Entries = npt.NDArray[np.void]
     DataType = np.dtype[np.void]
 else:
+    # Nothing here does linear algebra, for which numpy starts a thread for each processor: they
+    # would do nothing but spin for a while.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     np = Late("numpy")
     Addresses = Words = Places = Booleans = Entries = DataType = Any
 

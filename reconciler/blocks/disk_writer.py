@@ -16,9 +16,9 @@ from uuid import UUID
 from reconciler.errors import DiskNotSupportedError
 from reconciler.model.machine import DiskGeometry
 
-MOST_WRITE_BYTES: Final = 64 << 10
-"""At once. Measured on ext4 into holes: 4 MiB at once took 3 to 9 times the system's time, why is
-not known."""
+MOST_WRITE_BYTES: Final = 256 << 10
+"""At once. Measured on ext4 into holes, 64 KiB take about a quarter more of the system's time, and
+4 MiB 3 to 9 times as much, why is not known."""
 
 
 class DiskWriter(ABC):
