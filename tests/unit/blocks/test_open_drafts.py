@@ -106,7 +106,7 @@ class Records:
 
     def change(self, source: DataSourceId, **fields: object) -> None:
         changed = {name: getattr(self.of(source), name) for name in DraftRecord.__struct_fields__}
-        record = DraftRecord(**(changed | fields))  # type: ignore[arg-type]
+        record = DraftRecord(**(changed | fields))
         self._objects.put_document(f"drafts/{source}", to_bytes(record))
 
     def make_older(self, source: DataSourceId, age: timedelta) -> None:
