@@ -3,11 +3,10 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from threading import Lock, Semaphore
 from typing import Final
 
-from reconciler.blocks.arrays import Addresses, Booleans, np
+from reconciler.blocks.arrays import Addresses, np
 from reconciler.blocks.codec import Bytes, Codec, Kind, block_hash, data_blocks, node_from
 from reconciler.blocks.condemned import Condemned
 from reconciler.blocks.index import BlockIndex
@@ -93,15 +92,6 @@ class BlockSink:
         self.index.save({self.numbers.writer: self.numbers.all_settled_below})
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """Where consecutive blocks are."""
-
-    addresses: Addresses
-    is_shared: Booleans
-    """Which of them were there before, for this or another disk; zeros were not."""
-
-
 class BlockWriter:
     """Stores the blocks of one draft that are new; several threads may share it.
 
@@ -131,13 +121,10 @@ class BlockWriter:
         """Whether something is stored that is not durable."""
         return bool(self._open)
 
-    def blocks(self, plain: memoryview, block_bytes: int) -> "Stored":
-        """Store whole data blocks where they are new.
-
-        Shape: `plain` is a multiple of `block_bytes` long.
-        """
+    def blocks(self, parts: Sequence[memoryview], block_bytes: int) -> Addresses:
+        """As `BlockStream.blocks`."""
         with self._stream() as stream:
-            return stream.blocks(plain, block_bytes)
+            return stream.blocks(parts, block_bytes)
 
     def store_node(self, plain: bytes) -> int:
         """Append a node; returns its address."""
@@ -240,25 +227,25 @@ class BlockStream:
         self._pack: PackBuilder | None = None
         self._fresh: list[bytes] = []
 
-    def blocks(self, plain: memoryview, block_bytes: int) -> Stored:
-        """Store whole data blocks where they are new.
+    def blocks(self, parts: Sequence[memoryview], block_bytes: int) -> Addresses:
+        """Store whole data blocks where they are new; they are looked for with one question.
 
-        Shape: `plain` is a multiple of `block_bytes` long.
+        Shape: each part a multiple of `block_bytes` long; an address for each block of all parts.
         """
-        rows = np.frombuffer(plain, np.uint64).reshape(-1, block_bytes // 8)
-        addresses = np.zeros(len(rows), np.uint64)
-        is_shared = np.zeros(len(rows), np.bool_)
-        present = data_blocks(rows)
+        blocks: list[memoryview] = []
+        present: list[int] = []
+        for part in parts:
+            rows = np.frombuffer(part, np.uint64).reshape(-1, block_bytes // 8)
+            present += [len(blocks) + row for row in data_blocks(rows)]
+            blocks += [part[at : at + block_bytes] for at in range(0, len(part), block_bytes)]
+        addresses = np.zeros(len(blocks), np.uint64)
         if present:
-            parts = [plain[row * block_bytes : (row + 1) * block_bytes] for row in present]
+            held = [blocks[place] for place in present]
             packs = self._writer.sink.packs
-            ids = [packs.id_of(block_hash(part)) for part in parts]
+            ids = [packs.id_of(block_hash(block)) for block in held]
             found = self._writer.sink.find(ids)
-            stored = map(self._stored, parts, ids, found)
-            for row, (address, was_there) in zip(present, stored, strict=True):
-                addresses[row] = address
-                is_shared[row] = was_there
-        return Stored(addresses, is_shared)
+            addresses[present] = list(map(self._stored, held, ids, found))
+        return addresses
 
     def append(self, plain: Bytes, kind: Kind, block_id: bytes) -> int:
         """Store a block that nobody asked for before; returns its address."""
@@ -272,19 +259,18 @@ class BlockStream:
             self._pack, self._fresh = None, []
             self._writer.filled(pack, fresh, len(fresh))
 
-    def _stored(self, plain: Bytes, block_id: bytes, found: int) -> tuple[int, bool]:
-        """Address of a block, and whether it was there before."""
+    def _stored(self, plain: Bytes, block_id: bytes, found: int) -> int:
+        """Address of a block, which may have been there before."""
         if found:
-            return found, True
+            return found
         pack = self._pack_with_room()
         ours = address_of(pack.identity.number, len(pack))
         # One of two threads with the same block stores it; setdefault decides in one step.
         address = self._writer.fresh.setdefault(block_id, ours)
-        if address != ours:
-            return address, True
-        self._fresh.append(block_id)
-        pack.add(plain, Kind.DATA, block_id)
-        return address, False
+        if address == ours:
+            self._fresh.append(block_id)
+            pack.add(plain, Kind.DATA, block_id)
+        return address
 
     def _pack_with_room(self) -> PackBuilder:
         if self._pack is not None and not self._pack.has_room:

@@ -8,6 +8,7 @@ from typing import Self
 
 from reconciler.blocks.arrays import Addresses, Booleans, held_runs, np
 from reconciler.blocks.block_writer import BlockSink, BlockWriter
+from reconciler.blocks.codec import Bytes
 from reconciler.blocks.header import RepositoryHeader
 from reconciler.blocks.layout import manifest_name
 from reconciler.blocks.manifest import DiskManifest, Manifest, Statistics, manifest_bytes
@@ -51,27 +52,41 @@ class DraftDisk:
         """Whether `flush` has anything to do for this disk."""
         return self._tree.is_dirty
 
-    def put(self, first_block: int, data: bytes | bytearray | memoryview) -> None:
+    def put(self, first_block: int, data: Bytes) -> None:
         """Give consecutive blocks their content; several threads may.
 
         Shape: whole blocks; only the last block of the disk may be short.
         """
+        self.put_all([(first_block, data)])
+
+    def put_all(self, parts: Sequence[tuple[int, Bytes]]) -> None:
+        """As `put`, of several parts of the disk together.
+
+        Shape: (first block, data).
+        """
+        self._writer.beat()
+        views = [self._whole_blocks(first_block, data) for first_block, data in parts]
+        addresses = self._writer.blocks(views, self.block_bytes)
+        with self._lock:
+            at = 0
+            for (first_block, _), view in zip(parts, views, strict=True):
+                end = at + len(view) // self.block_bytes
+                self._tree.set(first_block, addresses[at:end])
+                at = end
+
+    def _whole_blocks(self, first_block: int, data: Bytes) -> memoryview:
         view = memoryview(data).cast("B")
-        count = -(-len(view) // self.block_bytes)
         end = first_block * self.block_bytes + len(view)
         is_whole = len(view) % self.block_bytes == 0 or end == self.size
         if first_block < 0 or end > self.block_count * self.block_bytes or not is_whole:
             raise ValueError(
                 f"{len(view)} bytes at block {first_block} are not whole blocks of the disk"
             )
-        if padding := count * self.block_bytes - len(view):
+        if padding := -len(view) % self.block_bytes:
             view = memoryview(bytes(view) + bytes(padding))
         if end > self.size and any(view[self.size - end :]):
             raise ValueError("the last block holds bytes beyond the end of the disk")
-        self._writer.beat()
-        stored = self._writer.blocks(view, self.block_bytes)
-        with self._lock:
-            self._tree.set(first_block, stored.addresses)
+        return view
 
     def clear(self, first_block: int, end_block: int) -> None:
         """Make blocks zero; costs nothing for what is zero already."""

@@ -224,8 +224,9 @@ class _Reading:
         return _read(self._source, batch)
 
     def _put(self, batch: _Batch, parts: Sequence[bytes]) -> None:
-        for part, data in zip(batch, parts, strict=True):
-            self._disk.put(part.start // self._disk.block_bytes, data)
+        size = self._disk.block_bytes
+        firsts = [part.start // size for part in batch]
+        self._disk.put_all(list(zip(firsts, parts, strict=True)))
         with self._lock:
             count = sum(part.length for part in batch)
             self._disk.bytes_read += count
