@@ -1,7 +1,7 @@
 """The address tree of one disk: copy-on-write, read lazily, written from the leaves up.
 
 Level 0 nodes hold addresses of data blocks, level n nodes those of level n-1 nodes; address 0
-stands for blocks that are all zeros, at every level. See FORMAT.md, section 5.
+stands for blocks that are all zeros, at every level. See FORMAT.md, section 6.
 """
 
 from collections.abc import Callable, Iterator

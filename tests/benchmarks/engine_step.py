@@ -71,7 +71,7 @@ def check(folder: Path, point: str, base: str, disk: str) -> None:
     """A consistency check against a disk, and its repair."""
     repository = opened(folder)
     source = RawDisk(Path(disk))
-    with repository.draft() as draft:
+    with repository.draft(SOURCE, base=RecoveryPointId(base)) as draft:
         target = draft.disk(description(source), manifest(repository, base).disks[0])
         synchronize_by_hash(
             target, source, repository.packs, on_progress=lambda _: None, is_shared=True
@@ -168,7 +168,7 @@ def make_point(
 ) -> "Manifest":
     """Synchronize and seal."""
     found = manifest(repository, base) if isinstance(base, str) else base
-    with repository.draft() as draft:
+    with repository.draft(SOURCE, base=None if found is None else found.point.id) as draft:
         target = draft.disk(description(source), None if found is None else found.disks[0])
         synchronize(target, source, ranges, on_progress=lambda _: None, is_shared=True)
         return sealed(draft, point)
