@@ -12,6 +12,9 @@ from typing_extensions import Buffer
 Content = IO[bytes] | Path | bytes | Buffer | Iterator[Buffer] | Iterable[Buffer]
 
 CHUNK_BYTES: Final = 4 << 20
+_WRITE_BYTES: Final = 256 << 10
+"""At once. Measured on ext4: a pack of 16 MiB in one piece takes 4 to 7 times as much of the
+system's time, why is not known."""
 
 
 def write(file: Path, content: Content) -> None:
@@ -20,10 +23,11 @@ def write(file: Path, content: Content) -> None:
     Raises:
         FileExistsError: There is one already.
     """
-    with file.open("xb") as target:
+    with file.open("xb", buffering=0) as target:
         for part in parts(content):
-            target.write(part)
-        target.flush()
+            rest = memoryview(part).cast("B")
+            while rest:
+                rest = rest[target.write(rest[:_WRITE_BYTES]) :]
         os.fsync(target.fileno())
 
 
