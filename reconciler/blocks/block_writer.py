@@ -179,6 +179,13 @@ class BlockWriter:
             self._sealer.shutdown()
             self._sealer = None
 
+    def give_up(self) -> None:
+        """Wait for what is on its way to the store; what was not handed over is lost."""
+        if self._sealer is not None:
+            self._sealer.shutdown(cancel_futures=True)
+        for number in list(self._open):
+            self.sink.numbers.settled(number)  # it will never be
+
     def begun(self, codec: Codec) -> PackBuilder:
         """A new pack of a stream."""
         number = self.sink.numbers.take()

@@ -143,8 +143,9 @@ class Draft:
         self._header = header
         self._sink = sink
         self._lock = lock
-        self._writer = BlockWriter(sink, pack_bytes=pack_bytes, beat=lock.beat)
+        self._writer = BlockWriter(sink, pack_bytes=pack_bytes, beat=lambda: sink.drafts.beat(lock))
         self._disks: list[DraftDisk] = []
+        self._base: str | None = None
         self._is_open = True
 
     @property
@@ -160,6 +161,7 @@ class Draft:
         """
         if self._is_open:
             self._is_open = False
+            self._writer.give_up()
             has_stored = self._writer.bytes_stored > 0 or self.is_resumed
             self._lock.release(keeps_packs=keeps_packs and has_stored)
 
@@ -171,6 +173,15 @@ class Draft:
     ) -> None:
         # Where there is no room, the others that live there need it now.
         self.drop(keeps_packs=not isinstance(error, VolumeFullError))
+
+    def build_on(self, base: str) -> None:
+        """Begin with the blocks of a sealed point: its manifest must be there until the seal.
+
+        Raises:
+            FileNotFoundError: It has gone.
+        """
+        self._base = base
+        self._sink.objects.size(base)
 
     def disk(self, description: DiskDescription, base: DiskManifest | None) -> DraftDisk:
         """Start a disk from a base of this repository, or from zeros; the size may differ."""
@@ -203,7 +214,8 @@ class Draft:
 
         Raises:
             RepositoryError: A recovery point of this id is there already, with other content.
-            RepositoryLockedError: It was taken for dead meanwhile; nothing was sealed.
+            RepositoryLockedError: It was taken for dead meanwhile, or the point that it is built
+                on was deleted; nothing was sealed.
             ValueError: `flush` has not been called since the last change, or it was dropped.
         """
         if not self._is_open:
@@ -231,14 +243,33 @@ class Draft:
         Who is taken for dead loses what it built on, so it must notice, however long it slept and
         wherever.
         """
-        self._lock.beat()
-        self._lock.require()
+        self._sink.drafts.beat(self._lock)
+        self.require()
         self._create(name, data)
         try:
-            self._lock.require()
+            self.require()
         except RepositoryLockedError:
             self._sink.objects.delete(name)
             raise
+
+    def require(self) -> None:
+        """Make sure that nothing was deleted that the draft is made of.
+
+        Blocks that the base refers to may have been condemned before the draft began, and found of
+        use only because of the base. So it must be there when the manifest is.
+
+        Raises:
+            RepositoryLockedError: As in `seal`.
+        """
+        self._lock.require()
+        try:
+            if self._base is not None:
+                self._sink.objects.size(self._base)
+        except FileNotFoundError as error:
+            raise RepositoryLockedError(
+                f"{self._base} was deleted, and the new recovery point was built on it",
+                hint="the next pass makes the recovery point anew",
+            ) from error
 
     def _create(self, name: str, data: bytes) -> None:
         try:

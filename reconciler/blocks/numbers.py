@@ -69,7 +69,8 @@ class PackNumbers:
     def store_time(self) -> datetime:
         """The time by the clock of the store, which is the one that all writers share."""
         with self._lock:
-            self._put(self._reserved)
+            # Never less than what another process of this writer has taken since.
+            self._put(max(self._reserved, read_grant(self._objects, self.writer).reserved))
         return self._objects.modified_at(writer_name(self.writer))
 
     def settled(self, number: int) -> None:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from threading import Lock
 from time import monotonic
 from typing import Final
-from weakref import WeakValueDictionary
+from weakref import WeakSet, WeakValueDictionary
 
 import msgspec
 
@@ -63,6 +63,7 @@ class OpenDrafts:
         self._objects = objects
         self._numbers = numbers
         self._lock = Lock()
+        self._begun: WeakSet[DraftLock] = WeakSet()
 
     def begun(self, source: DataSourceId | None, job: str, obey: Obey) -> "DraftLock":
         """Announce a draft; nothing may be looked for before.
@@ -82,14 +83,32 @@ class OpenDrafts:
             obeys={},
             job=job,
         )
-        lock = DraftLock(self._objects, name, record)
+        lock = DraftLock(self._objects, name, record, self._numbers.store_time)
         _alive[token] = lock
         with self._lock:
+            self._begun.add(lock)
             if not lock.is_announced():
                 lock.take_over(self._dead(name))
-        if numbers := {str(writer): number for writer, number in obey().items()}:
-            lock.obey(numbers)
+        try:
+            if numbers := {str(writer): number for writer, number in obey().items()}:
+                lock.obey(numbers)
+        except BaseException:
+            # Others would wait for it as long as this process lives.
+            lock.release(keeps_packs=lock.is_resumed)
+            raise
         return lock
+
+    def beat(self, lock: "DraftLock") -> None:
+        """Tell now and then that a draft's owner lives; raises as `DraftLock.renew` does.
+
+        And so do the others: one may have nothing to do but keep what this one is built on.
+        """
+        lock.beat()
+        with self._lock:
+            others = [each for each in self._begun if each is not lock]
+        for each in others:
+            with suppress(RepositoryError):  # it finds out itself
+                each.beat()
 
     def records(self) -> list[DraftRecord]:
         """All drafts; those of dead owners are broken first, and have no owner any more.
@@ -152,12 +171,16 @@ class OpenDrafts:
 class DraftLock:
     """One draft's record in the store; several threads may beat."""
 
-    def __init__(self, objects: Objects, name: str, record: DraftRecord) -> None:
+    def __init__(
+        self, objects: Objects, name: str, record: DraftRecord, store_time: Callable[[], datetime]
+    ) -> None:
         self.is_resumed = False
         """Whether a draft of the same data source was left before it was sealed."""
         self._objects = objects
         self._name = name
         self._record = record
+        self._store_time = store_time
+        self._is_lost = self._is_released = False
         self._beating = Lock()
         self._next_beat = monotonic() + _BEAT_S
 
@@ -185,7 +208,9 @@ class DraftLock:
 
     def beat(self) -> None:
         """Tell now and then that the owner lives. Raises as `renew` does."""
-        if monotonic() < self._next_beat or not self._beating.acquire(blocking=False):
+        if self._is_released or monotonic() < self._next_beat:
+            return
+        if not self._beating.acquire(blocking=False):
             return
         try:
             self.renew()
@@ -196,13 +221,21 @@ class DraftLock:
         """Tell that the owner lives.
 
         Raises:
-            RepositoryLockedError: It was taken for dead meanwhile, so the draft cannot be sealed.
+            RepositoryLockedError: It was taken for dead meanwhile, so the draft cannot be sealed;
+                or it may have been, by somebody whose word this one has just overwritten.
         """
+        try:
+            beat_at = self._objects.modified_at(self._name)
+        except FileNotFoundError as error:
+            raise self._lost() from error
         self.require()
         if not self._record.begun_at:
-            begun_at = microseconds(self._objects.modified_at(self._name))
-            self._record = msgspec.structs.replace(self._record, begun_at=begun_at)
+            self._record = msgspec.structs.replace(self._record, begun_at=microseconds(beat_at))
         put_draft(self._objects, self._name, self._record)
+        # A put may hang for long. Asked afterwards, because an object can be older than its name.
+        if self._store_time() - beat_at >= SILENCE:
+            self._is_lost = True
+            raise self._lost()
         self._next_beat = monotonic() + _BEAT_S
 
     def require(self) -> None:
@@ -212,11 +245,8 @@ class DraftLock:
             RepositoryLockedError: As in `renew`.
         """
         record = read_draft(self._objects, self._name)
-        if record is None or record.token != self._record.token:
-            raise RepositoryLockedError(
-                f"the draft {self._name} was silent for too long, and was taken for dead",
-                hint="the next pass makes the recovery point anew",
-            )
+        if self._is_lost or record is None or record.token != self._record.token:
+            raise self._lost()
 
     def release(self, *, keeps_packs: bool) -> None:
         """Nobody works at it any more. An error is no matter: a dead owner's draft is broken.
@@ -225,12 +255,21 @@ class DraftLock:
             keeps_packs: Whether what it has stored is of use for the next draft of the source.
         """
         _alive.pop(self._record.token, None)
-        with suppress(RepositoryError):
-            self.require()
+        self._is_released = True
+        with self._beating, suppress(RepositoryError):  # no beat may bring it back
+            record = read_draft(self._objects, self._name)
+            if record is None or record.token != self._record.token:
+                return
             if keeps_packs and self._record.source:
                 put_draft(self._objects, self._name, left_behind(self._record))
             else:
                 self._objects.delete(self._name)
+
+    def _lost(self) -> RepositoryLockedError:
+        return RepositoryLockedError(
+            f"the draft {self._name} was silent for too long, and was taken for dead",
+            hint="the next pass makes the recovery point anew",
+        )
 
 
 def told(record: DraftRecord) -> str:

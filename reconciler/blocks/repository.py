@@ -201,12 +201,14 @@ class Repository:
         lock = sink.drafts.begun(source, job, sink.condemned.obey)
         draft = Draft(self._header, sink, lock, pack_bytes=pack_bytes)
         if source is not None and base is not None:
-            # Now that the draft is known, a base that is there stays as long as it.
             try:
-                self._objects.size(manifest_name(source, base))
+                draft.build_on(manifest_name(source, base))
             except FileNotFoundError as error:
                 draft.drop()
                 raise _no_point(source, base) from error
+            except BaseException:
+                draft.drop()
+                raise
         return draft
 
     def manifest(self, source: DataSourceId, point: RecoveryPointId) -> Manifest:
@@ -278,6 +280,8 @@ class Repository:
             )
         for point in points:
             self._objects.delete(manifest_name(source, point))
+        # Of those that were gone already: who deleted them may have died before that was durable.
+        self._objects.settle(f"{MANIFESTS}/{checked_id(source)}")
 
     def stored_bytes(self) -> int:
         """What all packs take, of all writers. Units: bytes."""

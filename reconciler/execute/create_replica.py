@@ -32,7 +32,7 @@ def run(action: CreateReplica, bench: Workbench) -> Outcome:
     if action.media:
         with imported(bench, volume, action.media) as media:
             # all of it is compared with the machine, because nobody can tell what changed since
-            point = capture(action, bench, Start(volume, None, media.base))
+            point = capture(action, bench, Start(volume, None, media.base), media.require)
         bench.catalogue.note_created(bench.source.id, point.bytes_stored + media.bytes_stored)
     else:
         point = _copied(action, bench, volume)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from reconciler.blocks.draft import Draft
 from reconciler.blocks.manifest import Manifest
 from reconciler.blocks.replica import synchronize
 from reconciler.blocks.repository import Repository
@@ -16,7 +17,7 @@ from reconciler.errors import (
     ItemNotFoundError,
     RecoveryError,
 )
-from reconciler.execute.copy_disks import Base
+from reconciler.execute.copy_disks import Base, Copied
 from reconciler.execute.workbench import Workbench
 from reconciler.logs import Event, get_logger
 from reconciler.model.names import VolumeId
@@ -58,7 +59,7 @@ def imported(bench: Workbench, volume: VolumeId, folder: str) -> Iterator["Impor
         disks = tuple(target.sealed() for target in targets)
         stored = draft.statistics.bytes_stored
         _log.info(Event.MEDIA_IMPORTED, folder=folder, **_facts(found, draft.statistics.bytes_read))
-        yield Imported(Base(replace(found, disks=disks), {}), stored)
+        yield Imported(Base(replace(found, disks=disks), {}), stored, draft)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,16 @@ class Imported:
 
     base: Base
     bytes_stored: int
+    draft: Draft
+
+    def require(self, repository: Repository, draft: Draft, copied: Sequence[Copied]) -> None:
+        """Make sure that what came is there still, before a point of it is sealed.
+
+        Raises:
+            RepositoryLockedError: Somebody took its draft for dead.
+        """
+        del repository, draft, copied
+        self.draft.require()
 
 
 @dataclass(frozen=True, slots=True)
