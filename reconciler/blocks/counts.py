@@ -90,7 +90,11 @@ class ReferenceCounts:
             self._walk(level, root, load, self._more)
 
     def remove(self, trees: Iterable[tuple[int, int]], load: LoadNode) -> None:
-        """Take back what roots referred to; raises as `add` does."""
+        """Take back what roots referred to; raises as `add` does.
+
+        Raises:
+            CountsLostError: It had not been counted.
+        """
         for level, root in trees:
             self._walk(level, root, load, self._fewer)
 
@@ -165,8 +169,10 @@ class ReferenceCounts:
         for number, places, slots in by_pack(unique):
             counts = self._counts(number, int(slots[-1]) + 1)
             before = counts[slots].astype(np.int64)
-            after = np.clip(before + sign * times[places], 0, _MOST)
+            after = np.minimum(before + sign * times[places], _MOST)
             after[before == _MOST] = _MOST
+            if (after < 0).any():
+                raise CountsLostError(f"pack {number}")  # taken back what was never counted
             counts[slots] = after
             result[places] = (before == 0) if sign > 0 else (after == 0)
             if sign < 0 and result[places].any():
@@ -209,7 +215,7 @@ class ReferenceCounts:
         self._dirty.discard(shard)
 
     def _load(self) -> None:
-        with suppress(FileNotFoundError, RepositoryError):
+        with suppress(OSError, RepositoryError):
             data = (self._folder / _LISTING).read_bytes()
             listing = from_bytes(_Listing, data, _LISTING)
             if listing.repository != self._repository:
@@ -225,7 +231,7 @@ class ReferenceCounts:
         """
         try:
             data = (self._folder / Path(name).name).read_bytes()
-        except FileNotFoundError as error:
+        except OSError as error:
             raise CountsLostError(name) from error
         body, digest = data[:-32], data[-32:]
         if hashlib.sha256(body).digest() != digest:

@@ -140,6 +140,9 @@ class _Pruning:
             return Pruned()
         if reason := self._waits_for(condemnation):
             return Pruned(waits_for=reason)
+        # Twice: a listing may miss a point that was sealed, and the base that was dropped for it,
+        # if both happened while it was read.
+        self._counted.brought_up_to_date()
         counts = self._counted.brought_up_to_date()
         packs = condemnation.by_pack
         there = self._generations(packs)
@@ -147,9 +150,9 @@ class _Pruning:
         for number, names in there.items():
             if packs[number]:
                 result += self._rewritten(counts, number, packs[number], names)
-        self._sink.condemned.carried_out()
         with suppress(RepositoryUnavailableError):
-            counts.save()
+            counts.save()  # before: what was found of use must be looked at again some day
+        self._sink.condemned.carried_out()
         return result
 
     def _waits_for(self, condemnation: Condemnation) -> str:
@@ -171,7 +174,7 @@ class _Pruning:
         writer = self._sink.numbers.writer
         doubtful = {n for n in counts.doubtful if writer_of(n) == writer and sequence_of(n) < end}
         counts.doubtful = {n for n in counts.doubtful - doubtful if writer_of(n) == writer}
-        found = self._generations(sorted(doubtful))
+        found = self._generations(doubtful)
         first, counts.judged = counts.judged, max(counts.judged, end)
         if first < counts.judged:
             last = pack_number(writer, counts.judged - 1)
@@ -238,13 +241,21 @@ class _Pruning:
             table = self._sink.packs.tables.named(number, names[-1])
         except BlockDamagedError:
             return Pruned()  # verify is what reports damage
+        except FileNotFoundError:
+            counts.doubtful.add(number)  # healed meanwhile
+            return Pruned()
         is_condemned = np.zeros(len(table), np.bool_)
         is_condemned[[slot for slot in slots if slot < len(table)]] = True
         useless = _worth(table, is_condemned & (counts.of_pack(number, len(table)) == 0))
         if not useless:
             # A process that was killed has written it anew, or enough of it was found of use.
+            self._sink.objects.settle(names[-1].rpartition("/")[0])
             return Pruned(bytes_freed=delete(self._sink.objects, names[:-1]))
-        freed = self._written_anew(number, table, useless, names[-1])
+        try:
+            freed = self._written_anew(number, table, useless, names[-1])
+        except FileNotFoundError:
+            counts.doubtful.add(number)  # as above
+            return Pruned()
         self._on_deleted(number)
         return Pruned(packs_rewritten=1, bytes_freed=freed)
 
@@ -298,6 +309,9 @@ class _Counted:
         for name in sorted(there):
             if name not in counts.points or name in before:
                 self._add(counts, name, there[name])
+        # Who deleted them may have died before that was durable.
+        for source in {name.rpartition("/")[0] for name in before}:
+            self._objects.settle(source)
         # After: what the new ones share with them has been counted.
         for name, point in before.items():
             try:
