@@ -168,12 +168,15 @@ class Loop:
             del self._at_work[future]
             if (error := future.exception()) is not None:
                 _log.error(Happened.PASS_FAILED, exc_info=error)
+        if self._sweeping is not None and self._sweeping.done():
+            if (error := self._sweeping.exception()) is not None:
+                _log.error(Happened.PASS_FAILED, exc_info=error)
+            self._sweeping = None
 
     def _sweep(self, pool: ThreadPoolExecutor) -> None:
         """Begin to delete what is of no use, beside the passes and beside jobs."""
         tools = self.reconciler.tools
-        is_idle = self._sweeping is None or self._sweeping.done()
-        if is_idle and tools.catalogue.volumes_to_sweep(tools.lease_clock()):
+        if self._sweeping is None and tools.catalogue.volumes_to_sweep(tools.lease_clock()):
             run = contextvars.copy_context().run
             self._sweeping = pool.submit(run, sweep, tools, self._require_going)
 

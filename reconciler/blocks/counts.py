@@ -18,7 +18,7 @@ from reconciler.blocks import layout
 from reconciler.blocks.arrays import Addresses, np
 from reconciler.blocks.document import Document, from_bytes, to_bytes
 from reconciler.blocks.layout import FIRST_SEQUENCE, MOST_SLOTS, SLOT_BITS, shard_of
-from reconciler.blocks.shard_counts import Counts, ShardCounts
+from reconciler.blocks.shard_counts import Counts, CountsLostError, ShardCounts
 from reconciler.errors import RepositoryError, RepositoryUnavailableError
 
 LoadNodes = Callable[[Sequence[int]], Sequence[Addresses]]
@@ -80,7 +80,11 @@ class ReferenceCounts:
             self._walk(level, root, load, self._more)
 
     def remove(self, trees: Iterable[tuple[int, int]], load: LoadNodes) -> None:
-        """Take back what roots referred to; raises as `add` does."""
+        """Take back what roots referred to; raises as `add` does.
+
+        Raises:
+            CountsLostError: It had not been counted.
+        """
         for level, root in trees:
             self._walk(level, root, load, self._fewer)
 
@@ -187,7 +191,7 @@ class ReferenceCounts:
         self._dirty.discard(shard)
 
     def _load(self) -> None:
-        with suppress(FileNotFoundError, RepositoryError):
+        with suppress(OSError, RepositoryError):
             data = (self._folder / _LISTING).read_bytes()
             listing = from_bytes(_Listing, data, _LISTING)
             if listing.repository != self._repository:
@@ -203,7 +207,7 @@ class ReferenceCounts:
         """
         try:
             data = (self._folder / Path(name).name).read_bytes()
-        except FileNotFoundError as error:
+        except OSError as error:
             raise CountsLostError(name) from error
         body, digest = data[:-32], data[-32:]
         if hashlib.sha256(body).digest() != digest:
@@ -222,10 +226,6 @@ class ReferenceCounts:
         new = self._folder / f"{name}.new"
         new.write_bytes(data)
         new.replace(self._folder / name)
-
-
-class CountsLostError(Exception):
-    """The counts cannot be used any more; all is counted anew."""
 
 
 def _files(listing: _Listing) -> dict[int, str]:

@@ -18,7 +18,7 @@ from typing import Final
 
 from reconciler.blocks.arrays import Addresses, np
 from reconciler.blocks.condemned import Condemnation
-from reconciler.blocks.counts import CountedPoint, CountsLostError, ReferenceCounts
+from reconciler.blocks.counts import CountedPoint, ReferenceCounts
 from reconciler.blocks.draft_record import DraftRecord
 from reconciler.blocks.generations import delete, generations, put_next
 from reconciler.blocks.layout import (
@@ -33,6 +33,7 @@ from reconciler.blocks.open_drafts import told
 from reconciler.blocks.pack import MOST_PACK_BYTES, PackTable
 from reconciler.blocks.repository import Repository
 from reconciler.blocks.rewrite import without
+from reconciler.blocks.shard_counts import CountsLostError
 from reconciler.errors import (
     BlockDamagedError,
     BlockMissingError,
@@ -140,6 +141,9 @@ class _Pruning:
             return Pruned()
         if reason := self._waits_for(condemnation):
             return Pruned(waits_for=reason)
+        # Twice: a listing may miss a point that was sealed, and the base that was dropped for it,
+        # if both happened while it was read.
+        self._counted.brought_up_to_date()
         counts = self._counted.brought_up_to_date()
         packs = condemnation.by_pack
         there = self._generations(packs)
@@ -147,9 +151,9 @@ class _Pruning:
         for number, names in there.items():
             if packs[number]:
                 result += self._rewritten(counts, number, packs[number], names)
-        self._sink.condemned.carried_out()
         with suppress(RepositoryUnavailableError):
-            counts.save()
+            counts.save()  # before: what was found of use must be looked at again some day
+        self._sink.condemned.carried_out()
         return result
 
     def _waits_for(self, condemnation: Condemnation) -> str:
@@ -171,7 +175,7 @@ class _Pruning:
         writer = self._sink.numbers.writer
         doubtful = {n for n in counts.doubtful if writer_of(n) == writer and sequence_of(n) < end}
         counts.doubtful = {n for n in counts.doubtful - doubtful if writer_of(n) == writer}
-        found = self._generations(sorted(doubtful))
+        found = self._generations(doubtful)
         first, counts.judged = counts.judged, max(counts.judged, end)
         if first < counts.judged:
             last = pack_number(writer, counts.judged - 1)
@@ -241,6 +245,7 @@ class _Pruning:
             useless = _worth(table, is_condemned & (counts.of_pack(number, len(table)) == 0))
             if not useless:
                 # A process that was killed wrote it anew, or enough of it was found of use.
+                self._sink.objects.settle(names[-1].rpartition("/")[0])
                 return Pruned(bytes_freed=delete(self._sink.objects, names[:-1]))
             freed = self._written_anew(number, table, useless, names[-1])
         except BlockDamagedError:
@@ -301,6 +306,9 @@ class _Counted:
         for name in sorted(there):
             if name not in counts.points or name in before:
                 self._add(counts, name, there[name])
+        # Who deleted them may have died before that was durable.
+        for source in {name.rpartition("/")[0] for name in before}:
+            self._objects.settle(source)
         # After: what the new ones share with them has been counted.
         for name, point in before.items():
             try:

@@ -19,6 +19,10 @@ _SLOTS_AT_ONCE: Final = 64
 """A pack is given room for so many more."""
 
 
+class CountsLostError(Exception):
+    """The counts cannot be used any more; all is counted anew."""
+
+
 class ShardCounts:
     """The counts of some packs in one array, so that many are changed in one step."""
 
@@ -48,14 +52,20 @@ class ShardCounts:
         return self._counts[start : start + int(self._slots[place])]
 
     def changed(self, numbers: Addresses, slots: Addresses, by: Places) -> tuple[Places, Places]:
-        """Change counts, each at most once; what they were before and are after."""
+        """Change counts, each at most once; what they were before and are after.
+
+        Raises:
+            CountsLostError: More was taken back than had been counted; nothing was changed.
+        """
         packs, slots_at = (numbers % np.uint64(_PACKS)).astype(np.intp), slots.astype(np.intp)
         if (slots_at >= self._slots[packs]).any():
             self._make_room(packs, slots_at)
         places = self._starts[packs] + slots_at
         before = self._counts[places].astype(np.intp)
-        after = np.clip(before + by, 0, _MOST)
+        after = np.minimum(before + by, _MOST)
         after[before == _MOST] = _MOST
+        if (after < 0).any():
+            raise CountsLostError("taken back what was never counted")
         self._counts[places] = after
         return before, after
 

@@ -2,7 +2,7 @@
 
 import gc
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -10,9 +10,13 @@ from pathlib import Path
 import pytest
 
 from reconciler.adapters.stores import FolderStore
+from reconciler.blocks.condemned import Condemned
+from reconciler.blocks.layout import pack_name, pack_number
 from reconciler.blocks.manifest import Manifest
+from reconciler.blocks.objects import Objects
 from reconciler.blocks.prune import Pruned, prune
 from reconciler.blocks.repository import Repository
+from reconciler.blocks.rewrite import without
 from reconciler.blocks.verify import verify
 from reconciler.blocks.volume import RecoveryPointDisk
 from reconciler.errors import (
@@ -428,3 +432,111 @@ def test_a_reader_cannot_delete(reader: Callable[[], Repository]) -> None:
         reader().drop(SOURCE, [point("p1")])
     with pytest.raises(RepositoryError):
         reader().remove_head(SOURCE)
+
+
+def test_a_pack_that_is_healed_meanwhile_is_written_anew_after_that(
+    repository: Repository, seal: Seal, root: Path, sealed_on: SealOn
+) -> None:
+    one = seal(repository, "p1", content(100))
+    two = seal(repository, "p2", content(100, first=500))
+    kept = [
+        sealed_on("p3", one, 1, content(99, first=1000)),
+        sealed_on("p4", two, 1, content(99, first=2000)),
+    ]
+    repository.drop(SOURCE, [point("p1"), point("p2")])
+    second = pack_number(1, 2)
+
+    def heal(_: int) -> None:
+        if (root / pack_name(second, 0)).exists():
+            data = memoryview((root / pack_name(second, 0)).read_bytes())
+            table = repository.packs.table(second)
+            anew = without(repository.packs.identity(second), table, data, [], 1)
+            repository.replace_pack(second, 1, anew)
+
+    assert prune(repository, heal).packs_rewritten == 2
+    assert [file.name for file in packs(root)][:2] == ["0000001.1", "0000002.2"]
+    assert list(verify(repository, kept, read_blocks=True)) == []
+
+
+def test_what_was_found_of_use_just_in_time_is_looked_at_again_though_the_process_was_killed(
+    repository: Repository,
+    other: Repository,
+    seal: Seal,
+    make_disk: Callable[[int], DiskDescription],
+    make_point: Callable[[str], PointDescription],
+    opened: Callable[[], Repository],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seal(repository, "gone", content(20))
+    other.refresh_index()
+    repository.drop(SOURCE, [point("gone")])
+    draft = other.draft()
+    draft.disk(make_disk(2 * BLOCK), None).put(0, content(2))
+    draft.flush()
+    assert prune(repository).waits_for
+    kept = draft.seal(make_point("kept"))
+    carried_out = Condemned.carried_out
+
+    class Killed(BaseException):
+        pass
+
+    def killed(condemned: Condemned) -> None:
+        carried_out(condemned)
+        raise Killed
+
+    monkeypatch.setattr(Condemned, "carried_out", killed)
+    with pytest.raises(Killed):
+        prune(repository)
+    monkeypatch.undo()
+
+    assert prune(opened()).packs_rewritten == 1
+    assert read(repository, kept) == content(2)
+
+
+def test_a_point_that_takes_over_from_its_base_while_they_are_listed_is_not_missed(
+    repository: Repository,
+    other: Repository,
+    seal: Seal,
+    make_disk: Callable[[int], DiskDescription],
+    make_point: Callable[[str], PointDescription],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seal(repository, "gone", content(20))
+    other.refresh_index()
+    repository.drop(SOURCE, [point("gone")])
+    before = other.draft(SOURCE)
+    before.disk(make_disk(20 * BLOCK), None).put(0, content(20))
+    before.flush()
+    assert prune(repository).waits_for
+    base = before.seal(make_point("base"))
+    draft = other.draft(SOURCE, base=base.point.id)
+    draft.disk(make_disk(20 * BLOCK), base.disks[0]).put(0, content(1, first=900))
+    draft.flush()
+    stamps, made = Objects.stamps, list[Manifest]()
+
+    def racing(objects: Objects, prefix: str) -> Iterator[tuple[str, str]]:
+        found = list(stamps(objects, prefix))
+        if not made:
+            made.append(draft.seal(make_point("made")))
+            other.drop(SOURCE, [base.point.id])
+            found = [each for each in found if not each[0].endswith("/base")]
+        yield from found
+
+    monkeypatch.setattr(Objects, "stamps", racing)
+    prune(repository)
+
+    assert read(other, made[0]) == content(1, 900) + content(19, 2)
+    assert list(verify(other, made, read_blocks=True)) == []
+
+
+def test_drafts_of_others_wait_for_nobody_once_nothing_is_condemned(
+    repository: Repository, other: Repository, seal: Seal
+) -> None:
+    seal(repository, "p1", content(20))
+    repository.drop(SOURCE, [point("p1")])
+    with other.draft(DataSourceId("theirs")):
+        assert prune(repository).waits_for
+        assert "theirs" in prune(repository).waits_for
+    assert prune(repository).packs_deleted == 1
+    with other.draft(DataSourceId("theirs")):
+        assert prune(repository) == Pruned()
