@@ -28,7 +28,7 @@ def resolve_secret(reference: str) -> str:
     if not found:
         raise SettingsError(
             f"the secret {reference} is empty or not set",
-            hint=f"set it and run again; in the lab, `reconciler lab up` makes the {scheme}",
+            hint="set it and run again; `reconciler lab up` makes the passwords of the lab's hosts",
         )
     return found
 

@@ -46,6 +46,7 @@ def command(settings: Settings, machine: str | None, output: str) -> None:
         click.echo(printable(line))
     if not shown:
         click.echo("nothing is protected yet; see what is due: reconciler plan")
+        click.echo("if there were backups, and the catalogue is lost: reconciler catalogue rebuild")
 
 
 def _data(

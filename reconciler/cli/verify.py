@@ -12,7 +12,10 @@ from reconciler.app import App, open_app
 from reconciler.blocks.verify import Depth, Finding
 from reconciler.cli.exit_codes import ExitCode
 from reconciler.cli.options import with_settings
+from reconciler.cli.show import local
 from reconciler.cli.verifying import Told, VerifyWish, verify_volumes
+from reconciler.errors import ItemNotFoundError
+from reconciler.model.names import DataSourceId, RecoveryPointId
 from reconciler.plan.diff import printable
 from reconciler.plan.words import counted
 from reconciler.settings import Settings
@@ -111,23 +114,63 @@ def _lines(app: App, told: Told) -> Iterator[str]:
         yield f"! {name}: {told.problem.message}"
         yield f"      = hint: {told.problem.hint}"
         return
-    what = "sound" if told.is_sound else f"{counted(looked.blocks_damaged, 'block')} damaged"
     packs = counted(len(looked.needed), "pack")
-    yield f"{name}  {what}; {looked.packs_read} of {packs} read"
+    yield f"{name}  {_verdict(told)}; {looked.packs_read} of {packs} read"
     if told.healed is not None:
-        yield f"  healed: {told.healed.blocks} blocks given back, {told.healed.lost} lost"
+        blocks = counted(told.healed.blocks, "block")
+        yield f"  healed: {blocks} given back, {told.healed.lost} lost"
+    for source, error in told.headless.items():
+        yield f"  ! {_machine(app, source)}, its replica: {error.message}"
     for (source, point), error in told.unreadable.items():
-        yield f"  ! {_machine(app, source)}, recovery point {point}: {error.message}"
+        yield f"  ! {_point(app, source, point)}: {error.message}"
     for finding in told.findings[:_SHOWN]:
         yield (
-            f"  ! {_machine(app, finding.source)}, recovery point {finding.point}, disk "
-            f"{finding.disk}: {counted(finding.block_count, 'block')} from "
+            f"  ! {_point(app, finding.source, finding.point)}, disk "
+            f"{told.slots.get(finding.disk, finding.disk)}: "
+            f"{counted(finding.block_count, 'block')} from "
             f"{finding.first_block}: {finding.error.message}"
         )
     if (more := len(told.findings) - _SHOWN) > 0:
         yield f"  ! and {more} more findings"
-    if not told.is_sound:
-        yield "    = hint: heal it: reconciler verify --heal; or request a consistency check"
+    for hint in _hints(told):
+        yield f"    = hint: {hint}"
+
+
+def _verdict(told: Told) -> str:
+    if told.is_sound:
+        return "sound"
+    points = {finding.point for finding in told.findings} | {p for _, p in told.unreadable}
+    parts = [f"{counted(len(points), 'recovery point')} damaged"] if points else []
+    if told.looked.blocks_damaged:
+        parts.append(f"{counted(told.looked.blocks_damaged, 'block')} damaged")
+    if told.headless:
+        parts.append(f"{counted(len(told.headless), 'replica')} without a head")
+    return ", ".join(parts) or "damaged"
+
+
+def _hints(told: Told) -> Iterator[str]:
+    """What to do next; not again what has just been tried."""
+    check = "reconciler request consistency-check VM"
+    if told.findings or told.looked.blocks_damaged:
+        heal = "from a copy of the repository: reconciler verify --heal --copy FOLDER"
+        if told.healed is None:
+            yield "give back what another volume has: reconciler verify --heal"
+        yield f"{heal}; new points become whole by {check}"
+    if told.unreadable:
+        yield f"a manifest comes back only from a copy: put its file back; new points need {check}"
+    if told.headless:
+        yield f"compare the replica with its machine: {check}"
+
+
+def _point(app: App, source: DataSourceId, point: RecoveryPointId) -> str:
+    """As `show` has it, with the id that is in the repository."""
+    known = next((s for s in app.catalogue.sources() if s.id == source), None)
+    try:
+        at = app.catalogue.recovery_point(point).captured_at
+    except ItemNotFoundError:
+        return f"{_machine(app, source)}, recovery point {point}"
+    when = local(at, app.zone_of((known and known.group) or ""))
+    return f"{_machine(app, source)}, recovery point of {when} ({point})"
 
 
 def _data(app: App, told: Told) -> dict[str, object]:
@@ -143,6 +186,10 @@ def _data(app: App, told: Told) -> dict[str, object]:
         "unreadable": [
             {"vm": _machine(app, source), "recovery_point": point, "message": error.message}
             for (source, point), error in told.unreadable.items()
+        ],
+        "headless": [
+            {"vm": _machine(app, source), "message": error.message}
+            for source, error in told.headless.items()
         ],
     }
     if told.problem is not None:

@@ -11,9 +11,11 @@ from reconciler.blocks.heal import Healed, heal
 from reconciler.blocks.repository import Repository
 from reconciler.blocks.verified import VerifiedPacks
 from reconciler.blocks.verify import Depth, Finding, Looked, Points, Verification
-from reconciler.errors import ItemNotFoundError, ReconcilerError
+from reconciler.cli.promises import Promises
+from reconciler.errors import ItemNotFoundError, ReconcilerError, RepositoryUnavailableError
 from reconciler.logs import Event, get_logger
-from reconciler.model.names import DataSourceId, RecoveryPointId
+from reconciler.model.names import DataSourceId, DiskId, RecoveryPointId
+from reconciler.plan.words import counted
 from reconciler.record.entries import Volume
 
 _log = get_logger()
@@ -51,14 +53,18 @@ class Told:
     unreadable: Mapping[tuple[DataSourceId, RecoveryPointId], ReconcilerError] = field(
         default_factory=dict
     )
-    """Points of which even the manifest is damaged."""
+    """Points of which even the manifest is damaged, or gone."""
+    headless: Mapping[DataSourceId, ReconcilerError] = field(default_factory=dict)
+    """Replicas whose head is damaged or gone; their points can be given back."""
+    slots: Mapping[DiskId, str] = field(default_factory=dict)
+    """Where the machine has the disks that are hurt: SCSI 0:1."""
     healed: Healed | None = None
 
     @property
     def is_sound(self) -> bool:
         """Whether everything that was looked at can be given back."""
         is_damaged = self.findings or self.unreadable or self.looked.blocks_damaged
-        return self.problem is None and not is_damaged
+        return self.problem is None and not is_damaged and not self.headless
 
 
 def verify_volumes(app: App, wish: VerifyWish, on_pack: OnPack) -> list[Told]:
@@ -92,12 +98,14 @@ def _verified(
     told = Told(volume)
     try:
         repository = app.repository(volume.id) if wish.heals else app.repository_to_read(volume.id)
+        promises = Promises.now(app, volume.id, chosen)
         sources = repository.sources() if chosen is None else [chosen]
-        run = _Run(app, repository, Points(repository, sources), on_pack)
+        run = _Run(app, repository, Points(repository, sources), promises, on_pack)
         run.verify(told, wish)
         if wish.heals and told.looked.damaged:
             _heal(repository, told, _others(app, volume, wish.copies))
             run.verify(told, replace(wish, depth=Depth.FULL))
+        run.compare(told, Promises.now(app, volume.id, chosen))
         run.record(told, wish)
     except ReconcilerError as error:
         told.problem = error
@@ -109,6 +117,7 @@ class _Run:
     app: App
     repository: Repository
     points: Points
+    promises: Promises
     on_pack: OnPack
 
     def verify(self, told: Told, wish: VerifyWish) -> None:
@@ -126,9 +135,25 @@ class _Run:
         # What was deleted while it was looked for is no damage.
         there = {source: self._there(source) for source in {each.source for each in found}}
         told.findings = [each for each in found if each.point in there[each.source]]
+        told.slots = self._slots(told.findings)
         if wish.machine is None:
             known.keep_only(told.looked.needed)
         known.note(told.looked.sound, system_clock())
+
+    def compare(self, told: Told, now: Promises) -> None:
+        """Look for what the catalogue knew before and `now`, and the repository does not."""
+        lost = self.promises.lost_points(self.repository, now)
+        told.unreadable = {**told.unreadable, **lost}
+        told.headless = self.promises.lost_heads(self.repository, now)
+
+    def _slots(self, findings: Iterable[Finding]) -> dict[DiskId, str]:
+        slots: dict[DiskId, str] = {}
+        for finding in findings:
+            if finding.disk not in slots:
+                with suppress(ReconcilerError):  # one that goes meanwhile is named by its id
+                    manifest = self.repository.manifest(finding.source, finding.point)
+                    slots |= {d.description.id: str(d.description.slot) for d in manifest.disks}
+        return slots
 
     def _there(self, source: DataSourceId) -> set[RecoveryPointId]:
         return set(self.repository.manifests(source))
@@ -137,7 +162,9 @@ class _Run:
         """Keep what was found: whoever shows or recovers a point hears of it."""
         damaged: dict[RecoveryPointId, str] = {}
         for finding in told.findings:
-            text = f"disk {finding.disk}, {finding.block_count} blocks from {finding.first_block}"
+            disk = told.slots.get(finding.disk, finding.disk)
+            blocks = counted(finding.block_count, "block")
+            text = f"disk {disk}, {blocks} from {finding.first_block}"
             before = damaged.get(finding.point, "")
             damaged[finding.point] = f"{before}{before and '; '}{text}: {finding.error.message}"
         damaged |= {point: error.message for (_, point), error in told.unreadable.items()}
@@ -168,9 +195,19 @@ def _heal(repository: Repository, told: Told, copies: Sequence[Repository]) -> N
 
 def _others(app: App, volume: Volume, copies: Sequence[Path]) -> list[Repository]:
     """Where lost blocks may still be: copies that were named, and all other volumes."""
-    found = [app.copy_to_read(volume.id, folder) for folder in copies]
+    found = [_copy(app, volume, folder) for folder in copies]
     for other in app.catalogue.volumes():
         if other.id != volume.id and other.repository_id is not None:
             with suppress(ReconcilerError):  # one that is away has nothing to give now
                 found.append(app.repository(other.id))
     return found
+
+
+def _copy(app: App, volume: Volume, folder: Path) -> Repository:
+    try:
+        return app.copy_to_read(volume.id, folder)
+    except ReconcilerError as error:
+        raise RepositoryUnavailableError(
+            f"nothing can be taken from the copy in {folder}: {error.message}",
+            hint="name the folder with the copy, where repository.json is",
+        ) from error

@@ -16,6 +16,8 @@ from reconciler.errors import (
     BlockMissingError,
     ItemNotFoundError,
     RecoveryError,
+    RepositoryError,
+    RepositoryKeyError,
 )
 from reconciler.execute.copy_disks import Base, Copied
 from reconciler.execute.workbench import Workbench
@@ -40,7 +42,7 @@ def imported(bench: Workbench, volume: VolumeId, folder: str) -> Iterator["Impor
     Raises:
         RecoveryError: The media are damaged, or hold another machine.
     """
-    media = bench.tools.copy_to_read(volume, Path(folder) / MEDIA_REPOSITORY)
+    media = _opened(bench, volume, folder)
     found = _newest(media, bench, folder)
     descriptions = found.descriptions
     seen = [SeenDisk(each.virtual_disk_id, each.slot) for each in descriptions]
@@ -48,11 +50,11 @@ def imported(bench: Workbench, volume: VolumeId, folder: str) -> Iterator["Impor
     with bench.repository(volume).draft(job=bench.job.id) as draft:
         targets = []
         for each in descriptions:
-            source = MediaDisk(RecoveryPointDisk(media, found, each.id))
             target = draft.disk(replace(each, id=ids[each.slot]), None)
-            whole = (ByteRange(0, source.virtual_bytes),)
-            bench.meter.expect(source.disk.held_bytes())
             with _told_as_damage(folder):
+                source = MediaDisk(RecoveryPointDisk(media, found, each.id))
+                whole = (ByteRange(0, source.virtual_bytes),)
+                bench.meter.expect(source.disk.held_bytes())
                 synchronize(target, source, whole, on_progress=bench.meter.running_total())
             targets.append(target)
         draft.flush()
@@ -102,6 +104,26 @@ class MediaDisk:
             lower, upper = max(first * size, start), min((first + count) * size, end)
             if lower < upper:
                 yield ByteRange(lower, upper)
+
+
+def _opened(bench: Workbench, volume: VolumeId, folder: str) -> Repository:
+    """The repository on the media.
+
+    Raises:
+        RecoveryError: There is none, or it cannot be opened.
+    """
+    try:
+        return bench.tools.copy_to_read(volume, Path(folder) / MEDIA_REPOSITORY)
+    except RepositoryKeyError as error:
+        raise RecoveryError(
+            f"the media in {folder} cannot be opened: {error.message}",
+            hint="export with the passphrase that the machine's pool has here",
+        ) from error
+    except RepositoryError as error:
+        raise RecoveryError(
+            f"no export is in {folder}: {error.message}",
+            hint="name the folder that `reconciler replica export` filled, with all that is in it",
+        ) from error
 
 
 def _newest(media: Repository, bench: Workbench, folder: str) -> Manifest:

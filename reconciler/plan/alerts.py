@@ -7,6 +7,7 @@ them with the open alerts makes no duplicates and misses no end.
 from dataclasses import dataclass, replace
 from typing import Final
 
+from reconciler.errors import BlockDamagedError, BlockMissingError
 from reconciler.model.names import HostName
 from reconciler.model.protection import DataSource
 from reconciler.plan.actions import Plan, Severity
@@ -61,7 +62,14 @@ def failure(source: DataSource, count: int, code: str, message: str) -> Conditio
         source.label,
         Severity.ERROR if count >= _IN_A_ROW else Severity.WARNING,
         f"{told}: {message} ({code})",
-        "it is tried again by itself; to try at once: " + request_command("backup", source.label),
+        _remedy(source, code),
         source.host,
         heals_by_capture=True,
     )
+
+
+def _remedy(source: DataSource, code: str) -> str:
+    if code in {BlockDamagedError.code, BlockMissingError.code}:  # a backup would fail again
+        check = request_command("consistency-check", source.label)
+        return f"what the replica has lost comes from its machine by a consistency check: {check}"
+    return f"it is tried again by itself; to try at once: {request_command('backup', source.label)}"

@@ -71,7 +71,8 @@ class PoolVolume:
         free, stored = self.facts.free_bytes, self.facts.stored_bytes or 0
         if free is not None and free - self.reserve_bytes == room:
             word, hint = "is full", "free space, or give the volume more"
-            told = f"{shown_bytes(free)} are free, and {shown_bytes(self.reserve_bytes)} stay so"
+            reserve = shown_bytes(self.reserve_bytes)
+            told = f"{shown_bytes(free)} are free, and {reserve} have to stay free"
         else:
             quota = self.quota_bytes or 0
             word, hint = "has reached its quota", "raise its quota"

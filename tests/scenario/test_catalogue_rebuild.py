@@ -97,6 +97,13 @@ def lose(world: World) -> None:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
+def test_show_without_a_catalogue_names_the_command_that_makes_one(world: World) -> None:
+    shown = world.another_catalogue("lost").cli("show")
+
+    assert shown.returncode == ExitCode.OK
+    assert "reconciler catalogue rebuild" in shown.stdout
+
+
 def test_all_of_it_comes_back_and_the_next_backup_is_incremental(world: World) -> None:
     before, plan = Remembered(world), world.plan()
     assert plan.actions == ()

@@ -203,13 +203,60 @@ def test_verify_names_the_points_that_are_hurt_and_heals_them(world: World) -> N
     assert volume["blocks_damaged"] == 1
     (finding,) = volume["findings"]
     assert finding["recovery_point"] == world.points(VM)[-1].id
-    assert "damaged" in world.cli("show", VM).stdout
+    shown = world.cli("show", VM).stdout
+    assert "damaged: disk SCSI 0:0, 1 block from" in shown
+    when = next(line for line in shown.splitlines() if "read" in line).strip()[:19]
+    assert f"{VM}, recovery point of {when}" in world.cli("verify").stdout
     assert "recovery_point.damaged" in {f.code for f in world.plan().findings}
     healed = world.cli("verify", "--heal", "--copy", str(copy))
     assert healed.returncode == 0, healed.stdout + healed.stderr
-    assert "1 blocks given back, 0 lost" in healed.stdout
+    assert "1 block given back, 0 lost" in healed.stdout
     assert world.points(VM)[-1].damage == ""
     assert world.differing(VM, world.points(VM)[-1], world.shadow("healed")) == []
+
+
+def test_verify_says_what_to_do_after_healing_found_nothing(world: World) -> None:
+    flip(objects(world, "packs")[0], 200)
+
+    lost = world.cli("verify", "--heal")
+    wrong = world.cli("verify", "--heal", "--copy", str(world.folder))
+
+    assert (lost.returncode, wrong.returncode) == (1, 8)
+    assert "0 blocks given back, 1 lost" in lost.stdout
+    assert "verify --heal --copy FOLDER" in lost.stdout
+    assert "another volume" not in lost.stdout
+    assert f"the copy in {world.folder}" in wrong.stdout
+
+
+def test_verify_misses_a_recovery_point_whose_manifest_is_gone(world: World) -> None:
+    manifest = newest_manifest(world)
+    kept = manifest.read_bytes()
+    manifest.unlink()
+
+    found = world.cli("verify", "--quick")
+
+    assert found.returncode == 1, found.stdout + found.stderr
+    assert "1 recovery point damaged; 0 of 0 packs" in found.stdout
+    assert f"({manifest.name}): its manifest is not in the repository" in found.stdout
+    assert "damaged: its manifest is not in the repository" in world.cli("show", VM).stdout
+    assert "recovery_point.damaged" in {f.code for f in world.plan().findings}
+    manifest.write_bytes(kept)
+    assert world.cli("verify").returncode == 0
+    assert world.points(VM)[-1].damage == ""
+
+
+@pytest.mark.parametrize("harm", [Path.unlink, lambda head: flip(head, 40)])
+def test_verify_looks_at_the_head_of_each_replica(
+    world: World, harm: Callable[[Path], None]
+) -> None:
+    harm(objects(world, "heads")[0])
+
+    found = world.cli("verify", "--quick")
+
+    assert found.returncode == 1, found.stdout + found.stderr
+    assert "1 replica without a head" in found.stdout
+    assert "reconciler request consistency-check" in found.stdout
+    assert world.points(VM)[-1].damage == ""
 
 
 @pytest.mark.parametrize("words", [("--quick", "--full"), ("--sample", "0%"), ("--copy", "x")])

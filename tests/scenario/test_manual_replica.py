@@ -1,6 +1,7 @@
 """A replica that is carried on media, and goes on over the network."""
 
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -139,6 +140,36 @@ def test_damaged_media_are_refused_and_make_no_replica(world: World, media: Path
     assert f"the media in {media} are damaged" in done.stdout
     assert world.points(VM) == ()
     assert "replica.awaits_import" in {f.code for f in world.plan().findings}
+
+
+def without_packs(media: Path) -> str:
+    shutil.rmtree(media / "repository" / "packs")
+    return f"the media in {media} are damaged"
+
+
+def without_header(media: Path) -> str:
+    (media / "repository" / "repository.json").unlink()
+    return f"no export is in {media}"
+
+
+def without_anything(media: Path) -> str:
+    shutil.rmtree(media / "repository")
+    return f"no export is in {media}"
+
+
+@pytest.mark.parametrize("harm", [without_packs, without_header, without_anything])
+def test_media_of_which_something_is_missing_are_told_as_such(
+    world: World, media: Path, harm: Callable[[Path], str]
+) -> None:
+    told = harm(media)
+
+    done = world.cli("replica", "import", VM, str(media))
+
+    assert done.returncode == ExitCode.PARTLY_DONE
+    assert told in done.stdout
+    assert "consistency check" not in done.stdout
+    assert "pool" not in done.stdout
+    assert world.points(VM) == ()
 
 
 def looked(app: App) -> tuple[PolicySet, Observed]:

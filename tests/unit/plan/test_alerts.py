@@ -76,3 +76,14 @@ def test_a_machine_whose_jobs_fail_is_at_risk_and_then_worse(
     assert (found.severity, found.message) == (severity, told)
     assert found.hint.endswith("reconciler request backup erp")
     assert found.heals_by_capture
+
+
+@pytest.mark.parametrize("code", ["repository.block_damaged", "repository.block_missing"])
+def test_a_replica_that_lost_blocks_is_not_sent_to_another_backup(
+    make_vm: Callable[..., VirtualMachine], code: str
+) -> None:
+    source = DataSource(DataSourceId("s"), make_vm().key, "erp", HV1, GroupName("finance"))
+
+    assert failure(source, 1, code, "gone").hint.endswith(
+        "reconciler request consistency-check erp"
+    )
