@@ -132,9 +132,7 @@ class _Run:
         verification = Verification(self.repository, self.points, on_pack=self.on_pack)
         found = list(verification.findings(choose))
         told.looked, told.unreadable = verification.looked, dict(self.points.unreadable)
-        # What was deleted while it was looked for is no damage.
-        there = {source: self._there(source) for source in {each.source for each in found}}
-        told.findings = [each for each in found if each.point in there[each.source]]
+        told.findings = found
         told.slots = self._slots(told.findings)
         if wish.machine is None:
             known.keep_only(told.looked.needed)
@@ -154,9 +152,6 @@ class _Run:
                     manifest = self.repository.manifest(finding.source, finding.point)
                     slots |= {d.description.id: str(d.description.slot) for d in manifest.disks}
         return slots
-
-    def _there(self, source: DataSourceId) -> set[RecoveryPointId]:
-        return set(self.repository.manifests(source))
 
     def record(self, told: Told, wish: VerifyWish) -> None:
         """Keep what was found: whoever shows or recovers a point hears of it."""
