@@ -6,13 +6,20 @@ import pytest
 
 from reconciler.blocks.draft import Draft, DraftDisk
 from reconciler.blocks.manifest import Manifest
-from reconciler.blocks.replica import Comparison, HashingSource, synchronize, synchronize_by_hash
+from reconciler.blocks.prune import prune
+from reconciler.blocks.replica import (
+    Comparison,
+    HashingSource,
+    resume,
+    synchronize,
+    synchronize_by_hash,
+)
 from reconciler.blocks.repository import Repository
 from reconciler.blocks.threads import WORKERS
 from reconciler.blocks.verify import verify
 from reconciler.blocks.volume import RecoveryPointDisk
 from reconciler.errors import BlockDamagedError, DiskUnreadableError
-from reconciler.model.names import DiskId
+from reconciler.model.names import DataSourceId, DiskId
 from reconciler.model.protection import DiskDescription, PointDescription
 from reconciler.model.ranges import ByteRange
 
@@ -297,3 +304,97 @@ def test_a_damaged_block_is_copied_anew_after_verify_has_found_it(
     with pytest.raises(BlockDamagedError):
         bench.read(base)
     assert list(verify(bench.repository, [manifest], read_blocks=True)) == []
+
+
+def interrupted(bench: Bench, make_disk: Callable[[int], DiskDescription], source: Source) -> None:
+    """A copy that ended after 700 blocks; what was read until then is durable."""
+    with bench.repository.draft(COPIED, pack_bytes=50 * BLOCK) as draft:
+        disk = draft.disk(make_disk(source.virtual_bytes), None)
+        for first in range(0, 700, 100):
+            piece = ByteRange(first * BLOCK, (first + 100) * BLOCK)
+            disk.put(first, source.read([piece])[0])
+        draft.flush()
+    source.reads.clear()
+
+
+COPIED = DataSourceId("source-1")
+
+
+def many(blocks: int) -> bytes:
+    """Blocks that do not compress, so that packs fill."""
+    return hashlib.shake_128(b"many").digest(blocks * BLOCK)
+
+
+def test_what_an_interrupted_draft_has_stored_is_not_read_again(
+    bench: Bench, make_disk: Callable[[int], DiskDescription], opened: Callable[[], Repository]
+) -> None:
+    source = Source(many(1000) + b"tail" * 128)
+    interrupted(bench, make_disk, source)
+    bench.repository = opened()
+    source.data[5 * BLOCK] ^= 1  # the machine goes on meanwhile
+    told: list[int] = []
+
+    with bench.repository.draft(COPIED) as draft:
+        assert draft.is_resumed
+        disk = draft.disk(make_disk(source.virtual_bytes), None)
+        read = resume(disk, source, [], on_progress=told.append)
+        manifest = bench.sealed(draft, "p1")
+
+    assert source.bytes_asked <= (1 + 300 + 2) * BLOCK
+    assert read >= 301 * BLOCK
+    assert bench.read(manifest) == source.data
+    assert told == sorted(told)
+    assert told[-1] == len(source.data)  # what need not be read is done as well
+    assert list(verify(bench.repository, [manifest], read_blocks=True)) == []
+
+
+def test_a_resumed_copy_of_ranges_leaves_the_rest_as_the_base_has_it(
+    bench: Bench, make_disk: Callable[[int], DiskDescription]
+) -> None:
+    source = Source(many(40))
+    base = bench.synchronized("p1", source, [])
+    before = bytes(source.data)
+    source.data[0:BLOCK] = many(41)[-BLOCK:]
+    source.data[9 * BLOCK : 10 * BLOCK] = source.data[20 * BLOCK : 21 * BLOCK]
+    source.data[30 * BLOCK : 31 * BLOCK] = bytes(BLOCK)
+    source.data[35 * BLOCK : 36 * BLOCK] = b"x" * BLOCK  # but nobody tells
+    source.reads.clear()
+    told = [ByteRange(at * BLOCK, (at + 1) * BLOCK) for at in (0, 9, 30)]
+
+    draft, disk = bench.draft(source.virtual_bytes, base)
+    resume(disk, source, told, on_progress=nothing)
+    manifest = bench.sealed(draft, "p2")
+
+    assert source.reads == [[ByteRange(0, BLOCK)]]  # one is stored elsewhere, one is zeros
+    expected = bytearray(source.data)
+    expected[35 * BLOCK : 36 * BLOCK] = before[35 * BLOCK : 36 * BLOCK]
+    assert bench.read(manifest) == expected
+
+
+def test_a_resumed_copy_does_not_build_on_what_is_condemned(
+    bench: Bench,
+    make_disk: Callable[[int], DiskDescription],
+    make_point: Callable[[str], PointDescription],
+) -> None:
+    source = Source(many(40))
+    gone = bench.synchronized("gone", source, [])
+    bench.repository.drop(COPIED, [gone.point.id])
+    with bench.repository.draft():
+        assert prune(bench.repository).waits_for
+        source.reads.clear()
+        draft = bench.repository.draft(COPIED)
+        disk = draft.disk(make_disk(source.virtual_bytes), None)
+        resume(disk, source, [], on_progress=nothing)
+        draft.flush()
+        manifest = draft.seal(make_point("p1"))
+    prune(bench.repository)
+
+    assert source.bytes_asked == 40 * BLOCK
+    assert bench.read(manifest) == source.data
+
+
+def test_a_resumed_copy_of_a_disk_that_was_resized_is_refused(bench: Bench) -> None:
+    _, disk = bench.draft(20 * BLOCK, None)
+
+    with pytest.raises(DiskUnreadableError, match="instead of"):
+        resume(disk, Source(content(10)), [], on_progress=nothing)
