@@ -1,7 +1,8 @@
 """Who holds a job: a text that tells later whether that process still lives.
 
 A process id alone is not enough, as it is given out again: the text also holds when the process
-began, counted from a boot that has an id.
+began, counted from a boot that has an id. Nor is the name of the host: two computers or containers
+may be called alike, so the text says on which of them the id can be looked up.
 """
 
 import os
@@ -11,13 +12,15 @@ from enum import Enum, auto
 from pathlib import Path
 
 _PROC = Path("/proc")
+_MACHINE_ID = Path("/etc/machine-id")
+"""Source: machine-id(5)."""
 _STOPPED = frozenset({"T", "t"})
 _GONE = frozenset({"Z", "X"})
 
 
 def this_owner() -> str:
-    """This process, as `host:pid:start`."""
-    return f"{_host()}:{os.getpid()}:{_start(os.getpid()) or '-'}"
+    """This process, as `host:pid:place-start`."""
+    return f"{_host()}:{os.getpid()}:{_place()}-{_start(os.getpid()) or ''}"
 
 
 class Life(Enum):
@@ -33,11 +36,11 @@ class Life(Enum):
 def life_of(owner: str) -> Life:
     """What can be known of an owner; a text that is no owner is dead."""
     match owner.split(":"):
-        case [host, pid, start] if host and pid.isdecimal():
-            pass
+        case [host, pid, origin] if host and pid.isdecimal():
+            place, _, start = origin.partition("-")
         case _:
             return Life.DEAD
-    if host != _host() or sys.platform == "win32":
+    if (host, place) != (_host(), _place()) or sys.platform == "win32":
         return Life.UNKNOWN
     if not _PROC.joinpath("self").exists():
         # the id may be another process's by now
@@ -54,6 +57,19 @@ def is_alive(owner: str) -> bool:
 
 def _host() -> str:
     return socket.gethostname().replace(":", "_")
+
+
+def _place() -> str:
+    """Where process ids mean what they mean here; empty when the system does not tell.
+
+    Source: pid_namespaces(7): processes see the same ids when this link is the same.
+    """
+    try:
+        return (
+            f"{_MACHINE_ID.read_text()[:8]}.{_PROC.joinpath('self/ns/pid').readlink().name[5:-1]}"
+        )
+    except OSError:
+        return ""
 
 
 def _start(pid: int) -> str | None:

@@ -39,6 +39,18 @@ def test_of_another_machine_nothing_is_known_so_the_lease_decides() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+@pytest.mark.parametrize(("ours", "theirs"), [("4026", "4027"), (".", "1.")])
+def test_of_another_computer_or_container_of_the_same_name_nothing_is_known(
+    ours: str, theirs: str
+) -> None:
+    host, pid, origin = this_owner().split(":")
+    assert ours in origin
+
+    assert life_of(f"{host}:{pid}0:{origin}") is Life.DEAD
+    assert life_of(f"{host}:{pid}0:{origin.replace(ours, theirs, 1)}") is Life.UNKNOWN
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 def test_a_process_that_is_stopped_is_not_known_to_live() -> None:
     assert life_of(this_owner()) is Life.ALIVE
     with subprocess.Popen([sys.executable, "-c", WAIT], stdin=PIPE, stdout=PIPE) as child:
