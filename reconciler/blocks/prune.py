@@ -338,4 +338,6 @@ class _Counted:
 
 
 def _counts(repository: Repository) -> ReferenceCounts:
-    return ReferenceCounts(repository.cache / "counts", str(repository.id))
+    # What was looked at is told by sequences, which are the writer's own.
+    folder = repository.cache / f"counts-{repository.writing().numbers.writer}"
+    return ReferenceCounts(folder, str(repository.id))

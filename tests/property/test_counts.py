@@ -314,7 +314,7 @@ def points_of(machine: Machine) -> Counter[int]:
 
 def assert_true_of(machine: Machine) -> None:
     repository = machine.repository
-    counts = ReferenceCounts(repository.cache / "counts", str(repository.id))
+    counts = ReferenceCounts(repository.cache / "counts-1", str(repository.id))
     expected = points_of(machine)
     for address, count in expected.items():
         assert counts.of_pack(pack_of(address), slot_of(address) + 1)[slot_of(address)] == count
@@ -333,7 +333,7 @@ class Fate:
 
     @property
     def _cache(self) -> Path:
-        return self.machine.repository.cache / "counts"
+        return self.machine.repository.cache / "counts-1"
 
     def seal(self, pick: int, *, is_on: bool = False) -> None:
         there = sorted(self.machine.manifests)
