@@ -207,10 +207,10 @@ class World:
             timeout=180,
         )
 
-    def cli_started(self, *words: str) -> "subprocess.Popen[str]":
-        """A command that goes on while its log is read."""
+    def cli_started(self, *words: str, before: str = "") -> "subprocess.Popen[str]":
+        """A command that goes on while its log is read; `before` is run first in its process."""
         return subprocess.Popen(
-            [sys.executable, "-m", "reconciler", *words],
+            [sys.executable, "-c", f"{before}\nimport reconciler.__main__", *words],
             cwd=self.folder,
             env=self.environment,
             stdout=subprocess.DEVNULL,

@@ -1,7 +1,5 @@
 """What went wrong once must not go wrong for ever."""
 
-import signal
-
 import pytest
 
 from reconciler.app import open_app
@@ -9,7 +7,6 @@ from reconciler.cli.exit_codes import ExitCode
 from reconciler.errors import CheckpointFailedError
 from reconciler.execute.boundaries import Boundary
 from reconciler.execute.outcome import Verdict
-from reconciler.logs import Event
 from reconciler.model.names import CheckpointId, HostName, PlanId, RequestId, VmId
 from reconciler.plan.actions import ExpressFullBackup
 from reconciler.ports import HostSession
@@ -148,16 +145,35 @@ def test_one_odd_machine_is_blocked_by_name_and_hides_no_other(two_hosts: World)
     assert [(f.code, f.about) for f in plan.findings] == [("blocked.machine", "web-01")]
 
 
+INTERRUPTED_WITH_A_CHECKPOINT = """
+import os, signal
+from threading import Event
+from reconciler.execute.boundaries import Boundary
+from reconciler.execute.meter import Meter
+from reconciler.execute.workbench import Workbench
+
+stopped = Event()
+stop, reached = Meter.stop, Workbench.reached
+
+def stop_and_tell(meter, reason):
+    stop(meter, reason)
+    stopped.set()
+
+def interrupt(bench, boundary):
+    reached(bench, boundary)
+    if boundary is Boundary.CHECKPOINT_TAKEN:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert stopped.wait(60)  # not before the main thread has heard of it
+
+Meter.stop, Workbench.reached = stop_and_tell, interrupt
+"""
+
+
 def test_ctrl_c_stops_what_is_at_work_and_leaves_nothing_on_the_host(small_world: World) -> None:
     world = small_world.another("interrupted")
-    world.write("web-01", 40_000_000)  # so that it is at work for a while
     before = world.report("hv2")
-    process = world.cli_started("apply")
+    process = world.cli_started("apply", before=INTERRUPTED_WITH_A_CHECKPOINT)
     assert process.stderr is not None
-    for line in process.stderr:
-        if Event.CHECKPOINT_TAKEN.value in line:
-            process.send_signal(signal.SIGINT)
-            break
     rest = process.stderr.read()
     code = process.wait(60)
     process.stderr.close()
