@@ -69,7 +69,8 @@ class VolumeRooms:
                 room.flush()
 
     def _facts(self, pool: PoolName, declared: VolumePolicy, known: Volume | None) -> VolumeFacts:
-        found = _look(declared, is_known=known is not None and known.repository_id is not None)
+        is_known = known is not None and known.repository_id is not None
+        found = _look(declared, is_known=is_known)
         return VolumeFacts(
             pool,
             declared.name,
@@ -81,6 +82,7 @@ class VolumeRooms:
             found.total_bytes,
             found.free_bytes,
             self._stored_bytes(known),
+            is_strange=not is_known and _holds_repository(declared),
         )
 
     def _stored_bytes(self, known: Volume | None) -> int | None:
@@ -95,6 +97,13 @@ def _look(declared: VolumePolicy, *, is_known: bool) -> FolderFacts:
         # nobody can tell how large a store is, and a plan does not wait for it
         return FolderFacts(is_there=True, is_writable=True)
     return look_at_folder(Path(declared.path), HEADER_NAME if is_known else "")
+
+
+def _holds_repository(declared: VolumePolicy) -> bool:
+    """As far as a look at a folder tells; a store is not asked."""
+    with suppress(OSError):
+        return declared.path is not None and Path(declared.path, HEADER_NAME).exists()
+    return False
 
 
 def _state(found: FolderFacts) -> VolumeState:

@@ -133,6 +133,8 @@ class VolumeFacts:
     free_bytes: int | None = None
     stored_bytes: int | None = 0
     """What its repository takes."""
+    is_strange: bool = False
+    """Whether it holds a repository that the catalogue does not know."""
 
     @property
     def label(self) -> str:

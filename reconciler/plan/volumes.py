@@ -111,6 +111,8 @@ class Volumes:
         for volume in self.all:
             trouble, count = volume.trouble, members[volume.facts.id]
             if trouble is None:
+                if volume.facts.is_strange:
+                    yield _strange(volume.facts)
                 continue
             harm = f"{counted(count, 'machine')} on it not backed up" if count else "it is unused"
             yield Finding(
@@ -120,6 +122,17 @@ class Volumes:
                 trouble.hint,
                 Severity.ERROR if count else Severity.WARNING,
             )
+
+
+def _strange(facts: VolumeFacts) -> Finding:
+    return Finding(
+        "volume.not_known",
+        facts.label,
+        f"{facts.place} holds a repository that this catalogue does not know",
+        "if the catalogue was lost, get it back before anything else: reconciler catalogue "
+        "rebuild; if it is that of another server, both will write to it",
+        Severity.WARNING,
+    )
 
 
 def _joined(facts: VolumeFacts, declared: Volume | None) -> PoolVolume:

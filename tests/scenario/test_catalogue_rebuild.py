@@ -14,7 +14,7 @@ from reconciler.execute.boundaries import Boundary
 from reconciler.execute.outcome import Verdict
 from reconciler.model.names import DataSourceId
 from reconciler.model.protection import RecoveryPoint, Replica
-from reconciler.plan.actions import ConsistencyCheck, ExpressFullBackup, RemoveLeftovers
+from reconciler.plan.actions import ConsistencyCheck, ExpressFullBackup, Plan, RemoveLeftovers
 from reconciler.plan.diff import digest
 from reconciler.record.entries import KnownDisk
 from reconciler.record.lead import Lead
@@ -144,8 +144,15 @@ def test_what_a_dead_job_left_on_the_host_is_still_ours(world: World) -> None:
     assert world.plan().actions == ()
 
 
+def codes(plan: Plan) -> set[str]:
+    return {finding.code for finding in plan.findings}
+
+
 def test_an_existing_catalogue_is_replaced_only_when_asked_and_kept_aside(world: World) -> None:
     before = Remembered(world).told()
+    assert "volume.not_known" not in codes(world.plan())
+    lose(world)
+    assert "volume.not_known" in codes(world.plan())  # which makes a new catalogue
 
     refused = world.cli("catalogue", "rebuild")
     replaced = world.cli("catalogue", "rebuild", "--replace")

@@ -261,6 +261,22 @@ def test_old_points_expire_on_a_full_volume_though_no_job_begins(
     assert plan_with(lost, make_group()).actions == ()
 
 
+def test_a_repository_that_the_catalogue_does_not_know_is_told(
+    make_observed: Make, make_vm: Vm, make_group: Group, plan_with: Callable[..., Plan]
+) -> None:
+    strange = facts(1, is_strange=True)
+
+    (told,) = (
+        finding
+        for finding in plan_with(
+            make_observed(make_vm(), volumes=(strange,)), make_group()
+        ).findings
+        if finding.code == "volume.not_known"
+    )
+    assert told.about == strange.label
+    assert "reconciler catalogue rebuild" in told.hint
+
+
 def test_a_replica_on_a_volume_that_no_policy_has_is_not_held_up(
     make_observed: Make,
     make_vm: Vm,
