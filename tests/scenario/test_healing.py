@@ -152,6 +152,8 @@ from reconciler.execute.boundaries import Boundary
 from reconciler.execute.meter import Meter
 from reconciler.execute.workbench import Workbench
 
+# A process that was begun in the background of a shell ignores it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 stopped = Event()
 stop, reached = Meter.stop, Workbench.reached
 

@@ -74,7 +74,8 @@ def assert_each_is_once(lab: Path, one: LabHost, other: LabHost) -> None:
     for host in (one, other):
         for machine in machines(host).values():
             assert owners[machine["VMId"]] == host.name.upper()
-    assert list((lab / "hvcluster" / "moves").iterdir()) == []
+    # what a kill leaves of a file in the writing is read by nobody
+    assert list((lab / "hvcluster" / "moves").glob("*.json")) == []
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no signal 9")
