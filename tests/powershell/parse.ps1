@@ -1,6 +1,6 @@
 # What the parser says of PowerShell files: parameters of functions, and what 5.1 does not have.
 # One JSON object a file. Nothing is run.
-param([string[]] $Path)
+param([Parameter(ValueFromRemainingArguments)] [string[]] $Path)
 $newer = @{
     TernaryExpressionAst = 'a ternary'
     PipelineChainAst = '&& or ||'

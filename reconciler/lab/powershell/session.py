@@ -14,7 +14,10 @@ from reconciler.lab.wire.engine import EngineFactory
 
 PWSH: Final = "PWSH"
 """Environment variable that names PowerShell 7; without it, the PATH is searched."""
-AGENT: Final = Path(__file__).parents[2] / "adapters" / "hyperv" / "agent" / "ReconcilerAgent.psd1"
+_MANIFEST: Final = (
+    Path(__file__).parents[2].joinpath("adapters", "hyperv", "agent", "ReconcilerAgent.psd1")
+)
+"""A file, and no import: the lab is a stranger to the adapters."""
 STAND_INS: Final = Path(__file__).parent / "stand_ins"
 _REPLACED: Final = STAND_INS / "ReplacedFunctions" / "ReplacedFunctions.psm1"
 _CONFIGURATION: Final = """\
@@ -90,7 +93,7 @@ def session_configuration() -> str:
     """
     return _CONFIGURATION.format(
         guid=_GUID,
-        modules=_listed([str(AGENT), str(_REPLACED)]),
+        modules=_listed([str(_MANIFEST), str(_REPLACED)]),
         functions=_listed([function.name for function in FUNCTIONS]),
     )
 
