@@ -4,8 +4,10 @@ Each case is one call, made to both over the wire; what one of them changes, the
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ from reconciler.agent_contract import AgentFunction, Field, Kind, pack_ranges, u
 from reconciler.lab.control_server import host_control
 from reconciler.lab.create import create_lab
 from reconciler.lab.definition import FIN_SQL01, WEB_01, HostDefinition, LabDefinition
+from reconciler.lab.full_lab import CLUSTER_LAB, FULL_LAB
 from reconciler.lab.host import LabHost
 from reconciler.lab.power import NODE_LOST, note_event
 from reconciler.lab.powershell.door import HyperVDoor
@@ -30,6 +33,7 @@ from tests.lab_world import skip_without_powershell
 
 PASSWORD = "Passw0rd!"  # noqa: S105
 STRANGER = "00000000-0000-4000-8000-000000000000"
+ENGINES = ("python", "powershell")
 FOR_PEOPLE = frozenset({"ErrorDescription"})
 """Texts in any language."""
 WHO_ASKED = frozenset({"RequestId"})
@@ -93,18 +97,24 @@ def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engines]:
     skip_without_powershell()
     lab = tmp_path_factory.mktemp("lab")
     create_lab(lab, LabDefinition((HostDefinition("hv1", (FIN_SQL01, WEB_01)),)))
-    with LabHost(lab, "hv1") as host:
+    with served(lab, "hv1") as found:
+        answers = found.sessions["python"].call(contract.GET_MACHINE, {}, deadline_s=60)
+        found.machines = {str(m["Name"]): str(m["VMId"]) for m in answers}
+        yield found
+
+
+@contextmanager
+def served(lab: Path, name: str) -> Iterator[Engines]:
+    """A host of a lab behind both engines."""
+    with LabHost(lab, name) as host:
         control = host_control(host, lab, HyperVDoor(host).deeds())
-        shells = {"python": agent_engine(host), "powershell": agent_shells(lab, "hv1")}
-        wire = WireHost("hv1", {"svc": PASSWORD}, shells)
+        shells = {"python": agent_engine(host), "powershell": agent_shells(lab, name)}
+        wire = WireHost(name, {"svc": PASSWORD}, shells)
         port = wire.listen()
         host.start()
         control.start()
-        sessions = {name: session(port, name) for name in shells}
-        found = Engines(host, sessions)
-        answers = sessions["python"].call(contract.GET_MACHINE, {}, deadline_s=60)
-        found.machines = {str(m["Name"]): str(m["VMId"]) for m in answers}
-        yield found
+        sessions = {engine: session(port, engine) for engine in shells}
+        yield Engines(host, sessions)
         for each in sessions.values():
             each.close()
         control.close()
@@ -216,7 +226,7 @@ def test_volumes_and_lost_nodes_are_told_the_same(engines: Engines) -> None:
     assert [event["Node"] for event in events] == ["HV2"]
 
 
-@pytest.mark.parametrize("engine", ["python", "powershell"])
+@pytest.mark.parametrize("engine", ENGINES)
 def test_what_one_does_the_other_one_sees(engines: Engines, engine: str) -> None:
     taken = take(engines, engine)
     (point,) = engines.both(contract.GET_CHECKPOINT)
@@ -257,7 +267,7 @@ def test_what_is_not_there_is_not_found_by_both(engines: Engines) -> None:
         assert engines.do("powershell", function, vm, **more) == first
 
 
-@pytest.mark.parametrize("engine", ["python", "powershell"])
+@pytest.mark.parametrize("engine", ENGINES)
 def test_a_checkpoint_that_hyper_v_ends_is_told_with_its_code(
     engines: Engines, engine: str
 ) -> None:
@@ -274,7 +284,7 @@ def test_a_checkpoint_that_hyper_v_ends_is_told_with_its_code(
     )
 
 
-@pytest.mark.parametrize("engine", ["python", "powershell"])
+@pytest.mark.parametrize("engine", ENGINES)
 def test_a_machine_is_saved_and_runs_on(engines: Engines, engine: str) -> None:
     saved = engines.do(engine, contract.START_STATE_CHANGE, "web-01", TargetState="Saved")
     again = engines.do(engine, contract.START_STATE_CHANGE, "web-01", TargetState="Saved")
@@ -285,7 +295,7 @@ def test_a_machine_is_saved_and_runs_on(engines: Engines, engine: str) -> None:
     assert states["web-01"] == "Saved"
 
 
-@pytest.mark.parametrize("engine", ["python", "powershell"])
+@pytest.mark.parametrize("engine", ENGINES)
 def test_a_request_that_is_repeated_is_done_once(engines: Engines, engine: str) -> None:
     request = {
         "RequestId": new_id(),
@@ -376,3 +386,29 @@ def test_nothing_but_the_contract_can_be_called(engines: Engines, name: str, err
     stranger = AgentFunction(name, "", (), "Test.Nothing", ())
 
     assert engines.both(stranger) == error_id
+
+
+@pytest.mark.parametrize("definition", [FULL_LAB, CLUSTER_LAB], ids=["full", "cluster"])
+def test_every_kind_of_machine_is_told_the_same(tmp_path: Path, definition: LabDefinition) -> None:
+    skip_without_powershell()
+    create_lab(tmp_path, definition)
+    for host in definition.hosts:
+        with served(tmp_path, host.name) as engines:
+            clusters = engines.both(contract.GET_CLUSTER)
+            assert bool(clusters) == bool(
+                engines.ask("python", contract.GET_HOST)[0]["ClusterName"]
+            )
+            engines.both(contract.GET_HOST)
+            engines.both(contract.GET_VOLUME)
+            machines = {engine: engines.ask(engine, contract.GET_MACHINE) for engine in ENGINES}
+            for told_machines in machines.values():
+                for machine in told_machines:
+                    machine["HardDrives"] = [known(drive) for drive in machine["HardDrives"]]
+            assert machines["powershell"] == machines["python"]
+
+
+def known(drive: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Of a pass-through disk, no more than where it is: it has no file that could tell more."""
+    names = {"ControllerType", "ControllerNumber", "ControllerLocation", "Path", "DiskNumber"}
+    has_file = drive["DiskNumber"] is None
+    return {name: value for name, value in drive.items() if has_file or name in names}
