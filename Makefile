@@ -23,7 +23,7 @@ demo: $(READY)
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python examples/01-first-backup/demo.py
 
 demo-powershell: $(READY)
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python examples/01-first-backup/demo.py --engine powershell
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(if $(findstring /,$(PWSH)),PWSH="$(abspath $(PWSH))") $(BIN)/python examples/01-first-backup/demo.py --engine powershell
 
 test: $(READY)
 	$(BIN)/python -m pytest

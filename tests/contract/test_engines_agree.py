@@ -3,6 +3,8 @@
 Each case is one call, made to both over the wire; what one of them changes, the other one sees.
 """
 
+import os
+import signal
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -77,7 +79,7 @@ class Engines:
 
 def told(fields: Sequence[Field], answer: Mapping[str, Any]) -> dict[str, Any]:
     """An answer without what may differ: texts for people, spellings of a time."""
-    found = {}
+    found: dict[str, Any] = {}
     for each in fields:
         value = answer[each.name]
         if each.kind is Kind.OBJECTS:
@@ -386,6 +388,33 @@ def test_nothing_but_the_contract_can_be_called(engines: Engines, name: str, err
     stranger = AgentFunction(name, "", (), "Test.Nothing", ())
 
     assert engines.both(stranger) == error_id
+
+
+def test_a_shell_whose_process_is_killed_heals(engines: Engines) -> None:
+    before = engines.ask("powershell", contract.GET_HOST)
+    killed = children()
+    for process in killed:
+        os.kill(process, signal.SIGKILL)
+    after = engines.ask("powershell", contract.GET_HOST)
+
+    assert after == before
+    assert killed
+    assert not killed & children()
+
+
+def children() -> set[int]:
+    """The PowerShell processes of this one."""
+    found = set()
+    for task in Path("/proc/self/task").iterdir():
+        found |= {int(word) for word in (task / "children").read_text().split()}
+    return {each for each in found if b"pwsh.dll" in command_of(each)}
+
+
+def command_of(process: int) -> bytes:
+    try:
+        return Path(f"/proc/{process}/cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 @pytest.mark.parametrize("definition", [FULL_LAB, CLUSTER_LAB], ids=["full", "cluster"])

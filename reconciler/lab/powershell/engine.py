@@ -16,7 +16,14 @@ from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import Final
 
-from reconciler.lab.wire.engine import CTRL_C, TERMINATE, EngineError, EngineFactory, Output
+from reconciler.lab.wire.engine import (
+    CTRL_C,
+    TERMINATE,
+    EngineError,
+    EngineFactory,
+    EngineGoneError,
+    Output,
+)
 from reconciler.lab.wire.psrp import MAX_RECEIVED_BYTES
 
 _POOL: Final = "00000000-0000-0000-0000-000000000000"
@@ -77,7 +84,9 @@ class _Acknowledged:
             taken = self.changed.wait_for(
                 lambda: not self.wanted or self.has_ended, timeout=ACKNOWLEDGE_S
             )
-            if not taken or self.has_ended:
+            if self.has_ended:
+                raise EngineGoneError("The PowerShell process is gone.")
+            if not taken:
                 raise EngineError("The PowerShell process does not answer.")
 
 
@@ -177,13 +186,13 @@ class PowerShellEngine:
                 self._process.stdin.write(line)  # type: ignore[union-attr]
                 self._process.stdin.flush()  # type: ignore[union-attr]
             except (OSError, ValueError) as error:
-                raise EngineError("The PowerShell process is gone.") from error
+                raise EngineGoneError("The PowerShell process is gone.") from error
 
     # --- from the process, on two threads: acknowledgements never wait for a slow client
 
     def _read(self) -> None:
         with self._process.stdout as stream:  # type: ignore[union-attr]
-            for line in stream:  # type: ignore[union-attr]
+            for line in stream:
                 found = _LINE.match(line)
                 if found is None:
                     continue

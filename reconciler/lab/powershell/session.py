@@ -35,8 +35,8 @@ _GUID: Final = "6f0c1f0e-6f2b-4a50-9d5c-0a5ad3f6c7f1"
 
 def find_pwsh() -> Path | None:
     """PowerShell 7, if this computer has it."""
-    found = os.environ.get(PWSH) or shutil.which("pwsh")
-    return Path(found) if found else None
+    found = shutil.which(os.environ.get(PWSH) or "pwsh")
+    return Path(found).absolute() if found else None
 
 
 def required_pwsh() -> Path:
@@ -46,9 +46,9 @@ def required_pwsh() -> Path:
         SettingsError: It is not there.
     """
     found = find_pwsh()
-    if found is None or not os.access(found, os.X_OK):
+    if found is None:
         raise SettingsError(
-            f"PowerShell 7 is not here: {found or 'no pwsh on the PATH'}",
+            f"PowerShell 7 is not here: no {os.environ.get(PWSH) or 'pwsh on the PATH'}",
             hint=f"install PowerShell 7, or name its program in {PWSH}; or use --engine python",
         )
     return found
