@@ -22,6 +22,7 @@ from reconciler.lab.create import create_lab
 from reconciler.lab.definition import FIN_SQL01, WEB_01, HostDefinition, LabDefinition
 from reconciler.lab.full_lab import CLUSTER_LAB, FULL_LAB
 from reconciler.lab.host import LabHost
+from reconciler.lab.pace import Delays
 from reconciler.lab.power import NODE_LOST, note_event
 from reconciler.lab.powershell.door import HyperVDoor
 from reconciler.lab.powershell.session import agent_shells
@@ -106,9 +107,9 @@ def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engines]:
 
 
 @contextmanager
-def served(lab: Path, name: str) -> Iterator[Engines]:
+def served(lab: Path, name: str, delays: Delays | None = None) -> Iterator[Engines]:
     """A host of a lab behind both engines."""
-    with LabHost(lab, name) as host:
+    with LabHost(lab, name, delays) as host:
         control = host_control(host, lab, HyperVDoor(host).deeds())
         shells = {"python": agent_engine(host), "powershell": agent_shells(lab, name)}
         wire = WireHost(name, {"svc": PASSWORD}, shells)
@@ -307,7 +308,6 @@ def test_a_request_that_is_repeated_is_done_once(engines: Engines, engine: str) 
     }
     first = engines.ask(engine, contract.START_CHECKPOINT, **request)
     second = engines.ask(engine, contract.START_CHECKPOINT, **request)
-    other = engines.ask(engine, contract.START_CHECKPOINT, **request | {"RequestId": new_id()})
     (ended,) = engines.ask(
         engine, contract.GET_OPERATION, RequestId=request["RequestId"], WaitSeconds=15
     )
@@ -318,7 +318,6 @@ def test_a_request_that_is_repeated_is_done_once(engines: Engines, engine: str) 
 
     assert not isinstance(first, str)
     assert not isinstance(second, str)
-    assert other == "MachineBusy"
     assert [point["CheckpointId"] for point in points] == [ended["CheckpointId"]]
 
 
@@ -388,6 +387,56 @@ def test_nothing_but_the_contract_can_be_called(engines: Engines, name: str, err
     stranger = AgentFunction(name, "", (), "Test.Nothing", ())
 
     assert engines.both(stranger) == error_id
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(
+    ("kind", "state", "code"),
+    [
+        ("checkpoint-exception", "Exception", 32_768),
+        ("checkpoint-warns", "CompletedWithWarnings", 0),
+        ("volume-full", "Exception", 0x8007_0070),
+    ],
+)
+def test_a_checkpoint_that_goes_wrong_is_told_the_same(
+    engines: Engines, engine: str, kind: str, state: str, code: int
+) -> None:
+    of_machine = None if kind == "volume-full" else "web-01"
+    engines.host.faults.set(kind, of_machine, None)
+    try:
+        ended = take(engines, engine)
+    finally:
+        engines.host.faults.clear(kind, of_machine)
+    if ended["CheckpointId"]:
+        made = {"CheckpointId": ended["CheckpointId"]}
+        engines.do(engine, contract.START_CHECKPOINT_REMOVAL, "web-01", **made)
+
+    assert (ended["State"], ended["ErrorCode"]) == (state, code)
+
+
+def test_an_operation_outlives_its_shell_and_can_be_stopped(tmp_path: Path) -> None:
+    skip_without_powershell()
+    create_lab(tmp_path, LabDefinition((HostDefinition("hv1", (WEB_01,)),)))
+    with served(tmp_path, "hv1", Delays(operation_s=6)) as engines:
+        request = {"RequestId": new_id()}
+        (machine,) = engines.ask("python", contract.GET_MACHINE)
+        more = {"ConsistencyLevel": "Crash", "ElementName": "reconciler ours 3"}
+        more["VMId"] = machine["VMId"]
+        engines.ask("powershell", contract.START_CHECKPOINT, **request, **more)
+        others = [
+            engines.ask(engine, contract.START_CHECKPOINT, RequestId=new_id(), **more)
+            for engine in ENGINES
+        ]
+        for process in children():
+            os.kill(process, signal.SIGKILL)
+        running = engines.ask("powershell", contract.GET_OPERATION, **request, WaitSeconds=0)
+        stopped = engines.ask("powershell", contract.STOP_OPERATION, **request)
+        again = engines.ask("powershell", contract.STOP_OPERATION, **request)
+
+    assert others == ["MachineBusy", "MachineBusy"]
+    assert running[0]["State"] in {"Starting", "Running"}
+    assert stopped[0]["State"] == "Terminated"
+    assert again == stopped
 
 
 def test_a_shell_whose_process_is_killed_heals(engines: Engines) -> None:
