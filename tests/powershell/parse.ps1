@@ -17,7 +17,7 @@ $newParameters = @{
     'Split-Path' = 'LeafBase', 'Extension'
     'Start-Sleep' = , 'Duration'
 }
-$gone = 'Get-WmiObject', 'Invoke-WmiMethod', 'Set-WmiInstance', 'Get-Error', 'Join-String', 'Remove-Service', 'Get-Uptime', 'Test-Json', 'Get-Date'
+$gone = 'Get-WmiObject', 'Invoke-WmiMethod', 'Set-WmiInstance', 'Get-Error', 'Join-String', 'Remove-Service', 'Get-Uptime', 'Test-Json'
 # Proxies with fewer parameters hide these from a module in a restricted session.
 $shadowed = 'Clear-Host', 'Exit-PSSession', 'Get-Command', 'Get-FormatData', 'Get-Help', 'Measure-Object', 'Out-Default', 'Select-Object'
 foreach ($file in $Path) {
