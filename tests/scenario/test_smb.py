@@ -9,7 +9,7 @@ import pytest
 from reconciler.adapters.hyperv.calls import AgentCalls
 from reconciler.adapters.hyperv.server_files import AgentFiles
 from reconciler.adapters.hyperv.session import AgentSession, EndPoint
-from reconciler.adapters.smb import session
+from reconciler.adapters.smb import pumped
 from reconciler.adapters.smb.files import SmbFiles
 from reconciler.adapters.smb.session import SmbServer
 from reconciler.errors import DiskUnreadableError, HostRefusedError, HostUnreachableError
@@ -178,7 +178,7 @@ def test_an_answer_that_never_comes_is_given_up(
     files = files_at(proxy.port)
     file = files.open(DISK)
     whole = file.read([ByteRange(0, 4 << 20)])
-    monkeypatch.setattr(session, "ANSWER_S", 1)
+    monkeypatch.setattr(pumped, "ANSWER_S", 1)
     proxy.lose()
     with pytest.raises(HostUnreachableError, match="did not answer in time"):
         file.read([ByteRange(0, 4 << 20)])
