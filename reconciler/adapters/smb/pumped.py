@@ -40,11 +40,12 @@ class PumpedConnection(Connection):  # type: ignore[misc]
         resolve_symlinks: bool = True,  # noqa: FBT001, FBT002
     ) -> Any:
         """The answer to a request."""
+        self._t_worker = None  # it has ended; its thread's id may be that of a new one by now
         try:
             within = timeout or self.answer_within_s
             return super().receive(request, wait, within, resolve_symlinks)
         except SMBException as error:
-            if request.response_event.is_set():
+            if not getattr(request.response_event, "is_late", False):
                 raise
             raise TimeoutError(str(error)) from error
 
@@ -134,6 +135,7 @@ class _Pumping(threading.Event):
     def __init__(self, connection: PumpedConnection) -> None:
         super().__init__()
         self._connection = connection
+        self.is_late = False
 
     def wait(self, timeout: float | None = None) -> bool:
         """Read until the answer is there; False if it was not in time."""
@@ -141,10 +143,9 @@ class _Pumping(threading.Event):
         ends = time.monotonic() + within_s
         while not self.is_set():
             left_s = ends - time.monotonic()
-            if left_s <= 0:
-                return False
             try:
                 self._connection.pump(left_s)
             except TimeoutError:
+                self.is_late = True
                 return False
         return True

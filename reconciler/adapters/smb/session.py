@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import uuid
+import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -89,6 +90,8 @@ class SmbSession:
         self._engines: dict[str, Engine] = {}
         self._last: Engine | None = None
         self._connection = PumpedConnection(uuid.uuid4(), server.address, server.port)
+        # Whoever forgets a session must not leave its socket open.
+        weakref.finalize(self, _cut, self._connection)
         try:
             self._connect()
             self._session = self._logged_in(password)
@@ -160,8 +163,7 @@ class SmbSession:
 
     def cut(self) -> None:
         """Close the connection without a word."""
-        with contextlib.suppress(Exception):
-            self._connection.disconnect(close=False)
+        _cut(self._connection)
 
     def tree(self, share: str) -> TreeConnect:
         """A share, connected to when it is first asked for."""
@@ -187,3 +189,8 @@ class SmbSession:
                 host=self._server.name,
             )
         return min(READ_BYTES, most if self._connection.supports_multi_credit else CREDIT_BYTES)
+
+
+def _cut(connection: PumpedConnection) -> None:
+    with contextlib.suppress(Exception):
+        connection.disconnect(close=False)
