@@ -36,6 +36,8 @@ class SmbFiles:
         self._server = server
         self._password = password
         self._session: SmbSession | None = None
+        self.room = bytearray()
+        """Where spans are put together; kept, because new memory costs more than the copy."""
         place = f"{server.address}:{server.port}"
         self._errors = SmbErrors(server.name, place, server.user)
 
@@ -156,7 +158,7 @@ class SmbFile:
         if not ranges:
             return []
         wanted = Spans.over(ranges)
-        filling = _Filling(self._path, wanted.spans)
+        filling = _Filling(self._path, wanted.spans, self._files.room)
         self._files.with_open(self._path, self._parts, filling.fill, lambda: filling.pieces_here)
         self._size = filling.file_bytes
         return wanted.cut(filling.data())
@@ -178,12 +180,13 @@ class SmbFile:
 class _Filling:
     """Spans of one file on their way; what is here stays when the way there is lost."""
 
-    def __init__(self, path: str, spans: Sequence[ByteRange]) -> None:
+    def __init__(self, path: str, spans: Sequence[ByteRange], room: bytearray) -> None:
         self._path = path
         self._spans = spans
-        self._room: list[bytes | bytearray] = []
+        self._room = room
         self._reads: list[ByteRange] = []
-        self._targets: list[tuple[int, int]] = []
+        self._parts: list[bytes] = []
+        self._filled = 0
         self._version: tuple[int, int, int] | None = None
         self.pieces_here = 0
         self.file_bytes = 0
@@ -195,29 +198,28 @@ class _Filling:
             DiskUnreadableError: The file is too short, or not the one that was begun with.
         """
         self._check(file)
-        if not self._reads:
-            self._lay_out(file.read_bytes)
-        begun = self.pieces_here
-        for data in file.fetched(self._reads[begun:]):
-            index, at = self._targets[self.pieces_here]
-            room = self._room[index]
-            if isinstance(room, bytearray):
-                room[at : at + len(data)] = data
-            else:
-                self._room[index] = bytes(data)
+        self._reads = self._reads or list(pieces(self._spans, file.read_bytes))
+        for data in file.fetched(self._reads[self.pieces_here :]):
             self.pieces_here += 1
+            self._put(data)
 
     def data(self) -> list[bytes]:
         """The bytes of each span."""
-        return [bytes(room) for room in self._room]
+        return self._parts
 
-    def _lay_out(self, read_bytes: int) -> None:
-        for index, span in enumerate(self._spans):
-            is_one = span.length <= read_bytes
-            self._room.append(b"" if is_one else bytearray(span.length))
-            for piece in pieces([span], read_bytes):
-                self._reads.append(piece)
-                self._targets.append((index, piece.start - span.start))
+    def _put(self, data: memoryview) -> None:
+        """Take the next bytes; they are a span, or a part of the one that is put together."""
+        span = self._spans[len(self._parts)]
+        if span.length == len(data):
+            self._parts.append(bytes(data))
+            return
+        if len(self._room) < span.length:
+            self._room.extend(bytes(span.length - len(self._room)))
+        self._room[self._filled : self._filled + len(data)] = data
+        self._filled += len(data)
+        if self._filled == span.length:
+            self._parts.append(bytes(memoryview(self._room)[: span.length]))
+            self._filled = 0
 
     def _check(self, file: SmbFileHandle) -> None:
         self.file_bytes = file.size
