@@ -123,6 +123,10 @@ def test_two_volumes_of_a_pool_are_in_two_folders() -> None:
             ["1:1 : key 'password' is missing; one is no use without the other"],
         ),
         (
+            "through: agent\nread_limit: 1MiB\n" + ACCOUNT,
+            ["6:1 read_limit: is for 'through: smb' only"],
+        ),
+        (
             "through: share\n",
             ["5:10 through: expected 'smb' or 'agent', got 'share'"],
         ),
