@@ -64,6 +64,7 @@ class HostShares:
             return by_agent
         # Asked first: a file that is not there says nothing about the share.
         size = by_agent.size
+        shared, problem = None, ""
         try:
             shared = self._files.open(f"\\\\{place.server}\\{place.share}\\{place.file}")
             problem = self._difference(shared, by_agent, size, is_known=share in self._works)
@@ -71,16 +72,16 @@ class HostShares:
             problem = error.message
         if share not in self._works:
             self._works[share] = not problem
-        if problem:
-            _log.warning(
-                Event.DISKS_READ_BY_AGENT,
-                host=self._host,
-                share=place.share,
-                file=place.file,
-                reason=problem,
-            )
-            return by_agent
-        return shared
+        if shared is not None and not problem:
+            return shared
+        _log.warning(
+            Event.DISKS_READ_BY_AGENT,
+            host=self._host,
+            share=place.share,
+            file=place.file,
+            reason=problem,
+        )
+        return by_agent
 
     def close(self) -> None:
         """End the session, if there is one; never raises."""

@@ -21,6 +21,8 @@ from smbprotocol.exceptions import (  # type: ignore[import-untyped]
 CONNECT_S: Final = 10
 ANSWER_S: Final = 30
 """Longest wait for one answer."""
+_RECEIVED_BYTES: Final = 4 << 20
+"""Held by the system until we come to read it."""
 _LENGTH: Final = struct.Struct(">I")
 """Source: [MS-SMB2] 2.1: a zero byte, then the length in three."""
 _MAX_FRAME_BYTES: Final = (1 << 24) - 1
@@ -31,6 +33,12 @@ class PumpedConnection(Connection):  # type: ignore[misc]
 
     answer_s: float | None = None
     """Instead of ANSWER_S."""
+
+    def tune(self) -> None:
+        """Requests leave at once, and many answers may be under way; after `connect`."""
+        stream = self._stream()
+        stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        stream.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVED_BYTES)
 
     def receive(
         self,

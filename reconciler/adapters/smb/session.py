@@ -102,6 +102,7 @@ class SmbSession:
     def _connect(self) -> None:
         try:
             self._connection.connect(timeout=CONNECT_S)
+            self._connection.tune()
         except (ValueError, OSError, SMBConnectionClosed) as error:
             raise CannotConnectError(str(error)) from error
 
