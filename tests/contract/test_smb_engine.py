@@ -241,6 +241,19 @@ def test_reads_wait_for_credits(samba: Samba) -> None:
         session.cut()
 
 
+def test_a_server_that_grants_little_is_read_in_smaller_pieces(
+    samba: Samba, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where three credits are all there are, a megabyte cannot be asked for at once."""
+    granted = Engine._granted  # noqa: SLF001 (as above)
+    monkeypatch.setattr(Engine, "_granted", lambda engine: min(3, granted(engine)))
+    files = SmbFiles(server_at(samba.port), PASSWORD)
+    try:
+        assert files.open(DISK).read([ByteRange(0, SIZE)]) == [DATA]
+    finally:
+        files.close()
+
+
 def test_a_file_is_closed_once_its_block_has_ended(samba: Samba) -> None:
     session = SmbSession(server_at(samba.port), PASSWORD)
     place = UncPath("files1", "vms", "disk.vhdx")

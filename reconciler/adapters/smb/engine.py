@@ -85,6 +85,10 @@ class Engine:
             head, _ = self._taken(time.monotonic() + self._connection.answer_within_s)
             self._unclosed.discard(head.message_id)
 
+    def affordable_bytes(self) -> int:
+        """The longest read that what is granted now pays for."""
+        return max(1, self._granted()) * CREDIT_BYTES
+
     def read(
         self, file_id: bytes, reads: Sequence[ByteRange], pace: Pace | None = None
     ) -> Iterator[memoryview]:
@@ -121,6 +125,8 @@ class Engine:
     ) -> None:
         """Send as many requests as window and credits allow, in one go."""
         frames = []
+        if not waiting or len(asked) > _most_under_way(waiting[0][1]) // 2:
+            return  # many requests at once cost little more than one
         while waiting and self._may_ask(waiting[0][1], len(asked)):
             index, this = waiting.popleft()
             body = read_request(file_id, this.start, this.length)
@@ -136,8 +142,7 @@ class Engine:
             raise SMBException("the server grants too little to read with")
 
     def _may_ask(self, this: ByteRange, under_way: int) -> bool:
-        has_room = under_way < max(1, min(WINDOW_REQUESTS, WINDOW_BYTES // this.length))
-        return has_room and self._granted() >= _charge(this.length)
+        return under_way < _most_under_way(this) and self._granted() >= _charge(this.length)
 
     def _granted(self) -> int:
         return self._window["high"] - self._window["low"]
@@ -184,6 +189,10 @@ class Engine:
             self._window["high"] += head.credits
             if head.status != NtStatus.STATUS_PENDING:
                 return head, answer
+
+
+def _most_under_way(this: ByteRange) -> int:
+    return max(1, min(WINDOW_REQUESTS, WINDOW_BYTES // this.length))
 
 
 def _charge(length: int) -> int:

@@ -132,7 +132,8 @@ class SmbSession:
         is_dfs = self.tree(parts.share).is_dfs_share
         whole = f"{parts.server}\\{parts.share}\\{parts.file}"
         file = engine.open(whole if is_dfs else parts.file)
-        yield SmbFileHandle(engine, file, self.read_bytes(), self._server.pace)
+        read_bytes = min(self.read_bytes(), engine.affordable_bytes())
+        yield SmbFileHandle(engine, file, read_bytes, self._server.pace)
         engine.close(file)  # whoever sees an exception ends the whole session
 
     def handle(self, share: str, file_id: bytes, size: int) -> SmbFileHandle:
