@@ -4,14 +4,21 @@ import hashlib
 import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from smbprotocol import Dialects  # type: ignore[import-untyped]
+from smbprotocol.connection import (  # type: ignore[import-untyped]
+    Ciphers,
+    SigningAlgorithms,
+)
 
 from reconciler.adapters.smb import files as smb_files
 from reconciler.adapters.smb import pumped
 from reconciler.adapters.smb.engine import Engine
 from reconciler.adapters.smb.files import SmbFiles
 from reconciler.adapters.smb.messages import OpenedFile
+from reconciler.adapters.smb.pumped import PumpedConnection
 from reconciler.adapters.smb.session import SmbServer, SmbSession
 from reconciler.adapters.unc import UncPath
 from reconciler.errors import DiskUnreadableError, HostRefusedError, HostUnreachableError
@@ -69,6 +76,35 @@ def test_sequential_and_scattered_reads_are_the_file(samba: Samba, encrypts: boo
     try:
         assert file.read([ByteRange(0, SIZE)]) == [DATA]
         assert file.read(scattered) == [DATA[this.start : this.end] for this in scattered]
+    finally:
+        files.close()
+
+
+@pytest.mark.parametrize(
+    ("agreed", "is_encrypted"),
+    [
+        ({"preferred_signing_algos": [SigningAlgorithms.AES_CMAC]}, False),
+        ({"dialect": Dialects.SMB_3_0_2}, False),
+        ({"dialect": Dialects.SMB_3_0_2}, True),
+        ({"preferred_encryption_algos": [Ciphers.AES_128_CCM]}, True),
+        ({"preferred_encryption_algos": [Ciphers.AES_256_GCM]}, True),
+        ({"preferred_encryption_algos": [Ciphers.AES_256_CCM]}, True),
+    ],
+    ids=["CMAC", "3.0.2 signed", "3.0.2 encrypted", "CCM", "GCM of 256 bits", "CCM of 256 bits"],
+)
+def test_every_way_to_protect_a_connection_is_spoken(
+    samba: Samba,
+    monkeypatch: pytest.MonkeyPatch,
+    agreed: dict[str, Any],
+    is_encrypted: bool,  # noqa: FBT001
+) -> None:
+    usual = PumpedConnection.connect
+    monkeypatch.setattr(
+        PumpedConnection, "connect", lambda it, timeout: usual(it, timeout=timeout, **agreed)
+    )
+    files = SmbFiles(server_at(samba.port, encrypts=is_encrypted), PASSWORD)
+    try:
+        assert files.open(DISK).read([ByteRange(5, 3 * MIB)]) == [DATA[5 : 3 * MIB]]
     finally:
         files.close()
 
