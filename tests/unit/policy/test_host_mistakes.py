@@ -53,6 +53,13 @@ def test_a_ticket_is_enough() -> None:
             ["7:1 trust: is for TLS only: without it the host shows no certificate"],
         ),
         (
+            ACCOUNT + "smb_port: 4455\nread_limit: 1MiB\n",
+            [
+                "7:1 smb_port: is for 'disks_through: smb' only",
+                "8:1 read_limit: is for 'disks_through: smb' only",
+            ],
+        ),
+        (
             "authentication: kerberos\nuser: u\n",
             ["1:1 : key 'password' is missing; one is no use without the other"],
         ),
