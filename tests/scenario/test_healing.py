@@ -146,8 +146,8 @@ def test_one_odd_machine_is_blocked_by_name_and_hides_no_other(two_hosts: World)
 
 
 INTERRUPTED_WITH_A_CHECKPOINT = """
-import os, signal
-from threading import Event
+import signal
+from threading import Event, main_thread
 from reconciler.execute.boundaries import Boundary
 from reconciler.execute.meter import Meter
 from reconciler.execute.workbench import Workbench
@@ -162,7 +162,7 @@ def stop_and_tell(meter, reason):
 def interrupt(bench, boundary):
     reached(bench, boundary)
     if boundary is Boundary.CHECKPOINT_TAKEN:
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.pthread_kill(main_thread().ident, signal.SIGINT)
         assert stopped.wait(60)  # not before the main thread has heard of it
 
 Meter.stop, Workbench.reached = stop_and_tell, interrupt
