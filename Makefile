@@ -1,5 +1,6 @@
-# Two commands do everything on a fresh machine with Python 3.11+ and make:
+# These commands do everything on a fresh machine with Python 3.11+ and make:
 #   make demo   sets up, then walks from a policy file to recovered disks in the lab
+#   make demo-powershell   the same, but PowerShell 7 ($PWSH or on the PATH) runs the agent's module
 #   make test   sets up, then runs every test
 
 PYTHON ?= python3
@@ -7,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
-.PHONY: setup demo test check schema lock bench fuzz azurite clean
+.PHONY: setup demo demo-powershell test check schema lock bench fuzz azurite clean
 
 setup: $(READY)
 
@@ -20,6 +21,9 @@ $(READY): requirements.lock pyproject.toml
 
 demo: $(READY)
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python examples/01-first-backup/demo.py
+
+demo-powershell: $(READY)
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(if $(findstring /,$(PWSH)),PWSH="$(abspath $(PWSH))") $(BIN)/python examples/01-first-backup/demo.py --engine powershell
 
 test: $(READY)
 	$(BIN)/python -m pytest
@@ -42,6 +46,7 @@ bench: $(READY)
 	$(BIN)/python -m tests.benchmarks.engine .bench/disk.raw
 	$(BIN)/python -m tests.benchmarks.scale --work .bench
 	$(BIN)/python -m tests.benchmarks.many_points --work .bench
+	$(BIN)/python -m tests.benchmarks.smb
 
 FUZZ_CASES ?= 20000
 

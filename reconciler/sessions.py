@@ -1,9 +1,12 @@
 """From policies to sessions: with Hyper-V hosts, and with the file servers of their disks."""
 
-from functools import partial
+from dataclasses import dataclass
+from functools import lru_cache, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from reconciler.adapters.file_servers import FileServers, ServerFiles
+from reconciler.adapters.host_shares import HostShares
 from reconciler.adapters.hyperv.calls import AgentCalls
 from reconciler.adapters.hyperv.client import HyperVHost as HostClient
 from reconciler.adapters.hyperv.server_files import AgentFiles
@@ -14,9 +17,12 @@ from reconciler.errors import HostUnreachableError, SettingsError
 from reconciler.logs import register_secret
 from reconciler.model.names import HostName
 from reconciler.policy.file_servers import FileServer
-from reconciler.policy.hosts import HyperVHost
+from reconciler.policy.hosts import SMB_PORT, HyperVHost
 from reconciler.policy.policy_set import PolicySet
 from reconciler.ports import HostSession
+
+if TYPE_CHECKING:
+    from reconciler.adapters.smb.pace import Pace
 
 _FILE = "file:"
 
@@ -40,7 +46,7 @@ def open_host(policies: PolicySet, name: HostName, timeouts: HostTimeouts = USUA
         )
     session = AgentSession(_end_point(policy, timeouts), _secret(policy.password))
     servers = {each.known_as: partial(_server_files, each) for each in policies.file_servers}
-    return HostClient(AgentCalls(name, session), FileServers(servers))
+    return HostClient(AgentCalls(name, session), FileServers(servers), _shares(policy))
 
 
 def _end_point(policy: HyperVHost, timeouts: HostTimeouts) -> EndPoint:
@@ -61,20 +67,51 @@ def _end_point(policy: HyperVHost, timeouts: HostTimeouts) -> EndPoint:
     )
 
 
+def _shares(policy: HyperVHost) -> HostShares | None:
+    """The host's own shares, not connected yet; None where its agent reads the disks."""
+    if policy.disks_through != "smb":
+        return None
+    place = _Place(policy.address, policy.address, policy.smb_port or SMB_PORT)
+    return HostShares(HostName(policy.name), policy.address, _smb_files(place, policy))
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where an SMB server answers, and what paths call it."""
+
+    name: str
+    address: str
+    port: int
+
+
+def _smb_files(place: _Place, policy: HyperVHost | FileServer) -> ServerFiles:
+    from reconciler.adapters.smb.files import SmbFiles  # noqa: PLC0415 (slow, rarely needed)
+    from reconciler.adapters.smb.session import SmbServer  # noqa: PLC0415 (as above)
+
+    is_by_certificate = policy.authentication == "certificate"
+    server = SmbServer(
+        name=place.name,
+        address=place.address,
+        port=place.port,
+        user="" if is_by_certificate else policy.user or "",
+        prefers_encryption=True,
+        pace=_pace(policy.name, policy.read_limit) if policy.read_limit else None,
+    )
+    return SmbFiles(server, "" if is_by_certificate else _secret(policy.password))
+
+
+@lru_cache(maxsize=1024)
+def _pace(name: str, bytes_per_s: int) -> "Pace":  # one for each server
+    from reconciler.adapters.smb.pace import Pace  # noqa: PLC0415 (slow, rarely needed)
+
+    return Pace(bytes_per_s)
+
+
 def _server_files(policy: FileServer) -> ServerFiles:
     """A session with a file server, not connected yet."""
-    password = _secret(policy.password)
     if policy.through == "smb":
-        from reconciler.adapters.smb.files import SmbFiles  # noqa: PLC0415 (slow, rarely needed)
-        from reconciler.adapters.smb.session import SmbServer  # noqa: PLC0415 (as above)
-
-        server = SmbServer(
-            name=policy.known_as,
-            address=policy.address,
-            port=policy.connection_port,
-            user=policy.user or "",
-        )
-        return SmbFiles(server, password)
+        place = _Place(policy.known_as, policy.address, policy.connection_port)
+        return _smb_files(place, policy)
     host = HostName(policy.name)
     end_point = EndPoint(
         host=host,
@@ -85,7 +122,7 @@ def _server_files(policy: FileServer) -> ServerFiles:
         user=policy.user or "",
         configuration=policy.configuration,
     )
-    return AgentFiles(AgentCalls(host, AgentSession(end_point, password)))
+    return AgentFiles(AgentCalls(host, AgentSession(end_point, _secret(policy.password))))
 
 
 def _secret(reference: str | None) -> str:

@@ -21,6 +21,8 @@ from reconciler.lab.control import ControlClient, client_for_machine
 from reconciler.lab.create import create_lab
 from reconciler.lab.definition import FIN_SQL01, WEB_01, HostDefinition, LabDefinition
 from reconciler.lab.full_lab import CLUSTER_LAB
+from reconciler.lab.launch import POWERSHELL
+from reconciler.lab.powershell.session import find_pwsh
 from reconciler.model.machine import HostReport
 from reconciler.model.names import HostName
 from reconciler.model.protection import DataSource, RecoveryPoint
@@ -28,6 +30,7 @@ from reconciler.plan.actions import Plan
 from reconciler.settings import ClockChoice, Settings
 
 CHUNK = 1 << 20
+WRONG_PROCESSOR = 126
 
 HOST_POLICY = """
 schema: reconciler/v1
@@ -91,6 +94,8 @@ class World:
     env: dict[str, str] = field(default_factory=dict)
     file_servers: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     """Where their agents are."""
+    engine: str = ""
+    """What answers as the agents of the hosts."""
     is_read_by_agent: bool = False
     """Disks on file servers are read by their agents, instead of over SMB."""
 
@@ -146,7 +151,7 @@ class World:
         return next(s.smb_port for s in processes.status(self.lab) if s.name == name)
 
     def up(self) -> None:
-        processes.up(self.lab, {**self.addresses, **self.file_servers})
+        processes.up(self.lab, {**self.addresses, **self.file_servers}, engine=self.engine)
 
     def advance(self, minutes: float) -> None:
         LabClock(self.lab).advance(minutes * 60)
@@ -298,17 +303,38 @@ def two_hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 
 @pytest.fixture(scope="module")
+def powershell_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """As small_world, but PowerShell runs the agent's module."""
+    skip_without_powershell()
+    hosts = (HostDefinition("hv1", (FIN_SQL01,)), HostDefinition("hv2", (WEB_01,)))
+    yield from new_world(tmp_path_factory, LabDefinition(hosts), POWERSHELL)
+
+
+def skip_without_powershell() -> None:
+    """What needs PowerShell 7 is skipped where none is found that runs here."""
+    pwsh = find_pwsh()
+    if pwsh is None:
+        pytest.skip("no PowerShell: no pwsh on the PATH, and PWSH names none")
+    words = [str(pwsh), "-NoLogo", "-NoProfile", "-Command", "exit 0"]
+    if subprocess.run(words, check=False, timeout=60).returncode == WRONG_PROCESSOR:
+        pytest.skip("no PowerShell: the one that is found is for another processor")
+
+
+@pytest.fixture(scope="module")
 def two_nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A cluster of hvc1 with app-01 and app-02, and hvc2 with app-03."""
     yield from new_world(tmp_path_factory, CLUSTER_LAB)
 
 
-def new_world(factory: pytest.TempPathFactory, definition: LabDefinition) -> Iterator[World]:
+def new_world(
+    factory: pytest.TempPathFactory, definition: LabDefinition, engine: str = ""
+) -> Iterator[World]:
     folder = factory.mktemp("world")
     world = World(
         folder,
         {host.name: ("127.0.0.1", free_port()) for host in definition.hosts},
         file_servers={name: ("127.0.0.1", free_port()) for name in definition.file_servers},
+        engine=engine,
     )
     world.lab.mkdir()
     create_lab(world.lab, definition)

@@ -25,6 +25,8 @@ import pyvhdi
 ROOT = Path(__file__).resolve().parents[2]
 HOME = ROOT / ".demo"
 ZEROS = bytes(120 << 10)
+ENGINE = sys.argv[1:]
+"""More words for `reconciler lab up`: none, or `--engine powershell`."""
 MACHINES = ("fin-sql01", "web-01")
 CHUNK = 120 << 10
 """Small enough that memory is reused and not mapped anew for each piece."""
@@ -42,7 +44,7 @@ def main() -> None:
 
 
 def _walk() -> str:
-    _run("lab", "up")
+    _run("lab", "up", *ENGINE)
     _run("check", "../policies")
     _run("plan")
     _run("apply", "--progress-every", "1")

@@ -36,11 +36,16 @@ def command() -> None:
     type=click.Choice(["two-hosts", "full", "cluster"]),
     help="What a new lab consists of; two-hosts when left out.",
 )
-def up(folder: Path, kind: str | None) -> None:
+@click.option(
+    "--engine",
+    type=click.Choice(["python", "powershell"]),
+    help="What answers as the hosts' agents; powershell needs PowerShell 7 ($PWSH or the PATH).",
+)
+def up(folder: Path, kind: str | None, engine: str | None) -> None:
     """Make the lab if it is not there, and start its hosts."""
     from reconciler.lab.certificates import Certificates  # noqa: PLC0415 (slow, rarely needed)
 
-    processes.up(folder, of=kind or "")
+    processes.up(folder, of=kind or "", engine=engine or "")
     _print_status(folder)
     files = Certificates(folder)
     click.echo(f"password of {processes.ACCOUNT}: {folder / processes.PASSWORD_FILE}")

@@ -58,6 +58,11 @@ class LabHost:
         self.agent = LabAgent(self._book, self._operations, self.node)
         self._recover()
 
+    @property
+    def book(self) -> HostBook:
+        """The host's memory, for those who stand in for its commands."""
+        return self._book
+
     def invoke(
         self, function: AgentFunction, arguments: Mapping[str, object]
     ) -> Iterable[Mapping[str, object]]:

@@ -10,6 +10,10 @@ WSMAN_PORT: Final = 5985
 TLS_PORT: Final = 5986
 SMB_PORT: Final = 4455
 """The real one, 445, is for administrators only."""
+PYTHON: Final = "python"
+POWERSHELL: Final = "powershell"
+ENGINES: Final = (PYTHON, POWERSHELL)
+ENGINE_FILE: Final = "engine"
 TLS_PORT_FILE: Final = "tls-port"
 SMB_PORT_FILE: Final = "smb-port"
 
@@ -45,3 +49,16 @@ def noted_port(path: Path) -> int:
         return int(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return 0
+
+
+def note_engine(folder: Path, engine: str) -> None:
+    """Remember what answers the calls to a lab's agents, for hosts that start from now on."""
+    (folder / ENGINE_FILE).write_text(f"{engine}\n", encoding="utf-8")
+
+
+def noted_engine(folder: Path) -> str:
+    """What answers the calls to a lab's agents."""
+    try:
+        return (folder / ENGINE_FILE).read_text(encoding="utf-8").strip()
+    except OSError:
+        return PYTHON

@@ -16,7 +16,15 @@ from reconciler.errors import HostUnreachableError, ReconcilerError, SettingsErr
 from reconciler.lab.control import ControlClient, host_names
 from reconciler.lab.file_server import file_server_names
 from reconciler.lab.files import FolderLock
-from reconciler.lab.launch import SMB_PORT_FILE, TLS_PORT_FILE, command, noted_port
+from reconciler.lab.launch import (
+    POWERSHELL,
+    SMB_PORT_FILE,
+    TLS_PORT_FILE,
+    command,
+    note_engine,
+    noted_engine,
+    noted_port,
+)
 
 ACCOUNT: Final = "LAB\\reconciler"
 PASSWORD_FILE: Final = "password"  # noqa: S105 (where it is, not what it is)
@@ -53,16 +61,24 @@ class HostStatus:
     """Ports of HTTPS and of SMB, where there are any."""
 
 
-def up(folder: Path, addresses: Mapping[str, tuple[str, int]] | None = None, of: str = "") -> None:
+def up(
+    folder: Path,
+    addresses: Mapping[str, tuple[str, int]] | None = None,
+    of: str = "",
+    engine: str = "",
+) -> None:
     """Make the lab if it is not there, and start every host that is not running.
 
-    `of` names what a new lab consists of: `two-hosts`, which is the default, or `full`.
+    `of` names what a new lab consists of: `two-hosts`, which is the default, or `full`; `engine`
+    what answers the calls to the agents, as before if it is left out.
 
     Raises:
         SettingsError: A host did not start, and the message has the end of its log; or the lab that
-            is there is another one.
+            is there is another one; or the engine is not here, or another one runs.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    if engine:
+        _choose(folder, engine)
     _ensure_password(folder)
     if of or not host_names(folder):
         from reconciler.lab.kinds import make_lab  # noqa: PLC0415 (slow, and rarely needed)
@@ -123,6 +139,21 @@ def status(
         )
         found.append(host)
     return tuple(found)
+
+
+def _choose(folder: Path, engine: str) -> None:
+    """The engine for hosts that start from now on; none that runs may have another one."""
+    if engine == POWERSHELL:
+        from reconciler.lab.powershell.session import required_pwsh  # noqa: PLC0415 (rarely needed)
+
+        required_pwsh()
+    running = [name for name in host_names(folder) if _is_running(folder, name)]
+    if running and noted_engine(folder) != engine:
+        raise SettingsError(
+            f"{', '.join(running)} run with the engine {noted_engine(folder)}, not {engine}",
+            hint="first: reconciler lab down",
+        )
+    note_engine(folder, engine)
 
 
 def _names(folder: Path) -> tuple[str, ...]:

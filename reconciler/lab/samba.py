@@ -11,6 +11,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from threading import Event
 from typing import ClassVar, Final
@@ -35,7 +36,7 @@ disable netbios = yes
 disable spoolss = yes
 load printers = no
 printing = bsd
-server min protocol = SMB3
+server min protocol = SMB3_00
 map to guest = never
 usershare path =
 passdb backend = tdbsam:{own}/users.tdb
@@ -105,15 +106,19 @@ class Samba:
             self._process.wait()
         shutil.rmtree(self._own, ignore_errors=True)
 
+    def _shared(self, folder: Path) -> Mapping[str, Path]:
+        """The shares, by name."""
+        return {share.name: share for share in shares(folder)}
+
     def _write(self, folder: Path, address: str, account: str) -> None:
         user = getpass.getuser()
         text = _GLOBAL.format(
             name=folder.name.upper(), address=address, port=self.port, own=self._own
         )
-        for share in shares(folder):
+        for name, path in self._shared(folder).items():
             text += _SHARE.format(
-                name=share.name,
-                path=share.resolve(),
+                name=name,
+                path=path.resolve(),
                 user=user,
                 encryption=self._encryption,
                 read_only=self.read_only,
@@ -166,6 +171,13 @@ class StorageSamba(Samba):
     """One whose shares can be written to: volumes of a pool live there."""
 
     read_only: ClassVar = "no"
+
+
+class HostSamba(Samba):
+    """The drives of a lab host, shared as Windows shares them for administrators."""
+
+    def _shared(self, folder: Path) -> Mapping[str, Path]:
+        return {f"{drive.name}$": drive for drive in (folder / "files").iterdir()}
 
 
 def _program(name: str) -> str | None:

@@ -12,8 +12,11 @@ from reconciler.agent_contract import MODULE
 from reconciler.lab.certificates import PRINCIPAL, Certificates
 from reconciler.lab.control_server import host_control
 from reconciler.lab.host import LabHost
-from reconciler.lab.launch import TLS_PORT_FILE, note_port
+from reconciler.lab.launch import POWERSHELL, TLS_PORT_FILE, note_port, noted_engine
+from reconciler.lab.powershell.door import HyperVDoor
+from reconciler.lab.powershell.session import agent_shells
 from reconciler.lab.processes import ACCOUNT, PASSWORD_FILE, PID_FILE
+from reconciler.lab.wire.engine import EngineFactory
 from reconciler.lab.wire.host import WireHost
 from reconciler.lab.wire.psrp import agent_engine
 from reconciler.lab.wire.tls import HostTls
@@ -43,19 +46,27 @@ def serve(place: Place) -> None:
     password = (folder / PASSWORD_FILE).read_text(encoding="utf-8").strip()
     with LabHost(folder, name) as host:
         (folder / name / PID_FILE).write_text(f"{os.getpid()}\n")  # while its lock is ours
-        users, engines = {ACCOUNT: password}, {MODULE: agent_engine(host)}
+        users, engines = {ACCOUNT: password}, {MODULE: _engine(host, folder)}
         wire = WireHost(name, users, engines, strikes=host.faults.strikes)
         host.faults.changed = lambda: wire.be_down(is_down=host.faults.is_down)
         host.faults.changed()
         wire.listen(place.address, place.port)
         listen_tls(wire, place)
-        control = host_control(host, folder, {"traffic": lambda _: wire.traffic()})
+        deeds = {"traffic": lambda _: wire.traffic(), **HyperVDoor(host).deeds()}
+        control = host_control(host, folder, deeds)
         host.start()
         control.start()
         stopped.wait()
         control.close()
         wire.close()
         (folder / name / PID_FILE).unlink(missing_ok=True)
+
+
+def _engine(host: LabHost, lab: Path) -> EngineFactory:
+    """What answers the agent's calls: as the lab was told when it was last brought up."""
+    if noted_engine(lab) == POWERSHELL:
+        return agent_shells(lab, host.name)
+    return agent_engine(host)
 
 
 def until_stopped() -> threading.Event:

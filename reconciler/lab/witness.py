@@ -33,9 +33,20 @@ def keep(book: HostBook, machine: MachineState, checkpoint_name: str) -> None:
     folder = book.folder.parent / FOLDER
     if not folder.is_dir():
         return
-    target = folder / Path(checkpoint_name.rsplit(" ", maxsplit=1)[-1]).name
+    target = _kept(folder, checkpoint_name)
     target.mkdir(exist_ok=True)
     for disk in machine.disks:
         if disk.has_file:
             source = book.shadow(machine, disk)
             copy_sparse(source, target / source.name)
+
+
+def rename(book: HostBook, before: str, after: str) -> None:
+    """A checkpoint has another name now. Call while holding the book."""
+    kept = _kept(book.folder.parent / FOLDER, before)
+    if kept.is_dir():
+        kept.rename(_kept(book.folder.parent / FOLDER, after))
+
+
+def _kept(folder: Path, checkpoint_name: str) -> Path:
+    return folder / Path(checkpoint_name.rsplit(" ", maxsplit=1)[-1]).name

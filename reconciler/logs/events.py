@@ -49,6 +49,14 @@ class Event(StrEnum):
         "What media hold of a machine is on its volume, not compared.",
     )
     REPLICA_CREATED = "replica.created", "A data source has its first verified copy."
+    DISKS_READ_OVER_SMB = (
+        "disks.read_over_smb",
+        "A share of a host shows its disks as its agent does; they are read there.",
+    )
+    DISKS_READ_BY_AGENT = (
+        "disks.read_by_agent",
+        "A share of a host cannot be relied on; its agent hands out the blocks, which is slower.",
+    )
     DISK_COMPARED = "disk.compared", "A disk was compared with its replica by block hashes."
     DISK_SAMPLED = (
         "disk.sampled",

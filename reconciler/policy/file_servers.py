@@ -7,11 +7,10 @@ from typing import Literal
 from pydantic import Field
 
 from reconciler.policy.complaints import Remark, Severity
-from reconciler.policy.hosts import WSMAN_PORT, WSMAN_TLS_PORT, credentials_remarks
+from reconciler.policy.hosts import SMB_PORT, WSMAN_PORT, WSMAN_TLS_PORT, credentials_remarks
 from reconciler.policy.kind import Header
-from reconciler.policy.values import Address, Optionally, SecretReference, Text
+from reconciler.policy.values import Address, Optionally, SecretReference, Size, Text
 
-SMB_PORT = 445
 _AGENT_KEYS = ("authentication", "tls", "configuration")
 
 
@@ -49,6 +48,9 @@ class FileServer(Header):
     configuration: Text = "ReconcilerAgent"
     """Name of the PowerShell session configuration of the agent; through the agent only."""
 
+    read_limit: Optionally[Size] = None
+    """At most so much is read over SMB in each second, by all jobs together: 200MiB."""
+
     @property
     def known_as(self) -> str:
         """What the paths of disks call it."""
@@ -69,6 +71,9 @@ class FileServer(Header):
                     text = "is for 'through: agent' only"
                     hint = "remove it, or write 'through: agent'"
                     yield Remark((key,), text, hint, is_about_key=True)
+        elif self.read_limit is not None:
+            text = "is for 'through: smb' only"
+            yield Remark(("read_limit",), text, "remove it", is_about_key=True)
         yield from credentials_remarks(
             "kerberos" if self.through == "smb" else self.authentication, self.user, self.password
         )

@@ -7,10 +7,20 @@ from pydantic import Field
 
 from reconciler.policy.complaints import Remark, Severity
 from reconciler.policy.kind import Header, repeats
-from reconciler.policy.values import Address, Name, Optionally, SecretReference, Several, Text
+from reconciler.policy.values import (
+    Address,
+    Name,
+    Optionally,
+    SecretReference,
+    Several,
+    Size,
+    Text,
+)
 
 WSMAN_PORT = 5985
 WSMAN_TLS_PORT = 5986
+SMB_PORT = 445
+_SMB_KEYS = ("smb_port", "read_limit")
 
 
 class HyperVHost(Header):
@@ -51,6 +61,17 @@ class HyperVHost(Header):
     configuration: Text = "ReconcilerAgent"
     """Name of the PowerShell session configuration that offers the protection agent."""
 
+    disks_through: Literal["agent", "smb"] = "agent"
+    """How disks are read: by the agent, or as a client of the host's administrative shares (C$,
+    ClusterStorage$), which is many times faster and needs an account that may use them. Where a
+    probe finds that a share cannot be relied on, the agent is asked, and the log says so."""
+
+    smb_port: Optionally[int] = Field(default=None, ge=1, le=65535)
+    """Port of SMB, 445 when left out; with 'disks_through: smb' only."""
+
+    read_limit: Optionally[Size] = None
+    """At most so much is read over SMB in each second, by all jobs together: 200MiB."""
+
     @property
     def wsman_port(self) -> int:
         """The port to connect to."""
@@ -62,6 +83,11 @@ class HyperVHost(Header):
             yield from self._with_certificate()
         else:
             yield from self._without_certificate()
+        for key in _SMB_KEYS:
+            if self.disks_through != "smb" and key in self.model_fields_set:
+                text = "is for 'disks_through: smb' only"
+                hint = "remove it, or write 'disks_through: smb'"
+                yield Remark((key,), text, hint, is_about_key=True)
         if self.trust is not None and not self.tls:
             text = "is for TLS only: without it the host shows no certificate"
             yield Remark(("trust",), text, "add 'tls: true', or remove 'trust'", is_about_key=True)

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, WithJsonSchema
 
 from reconciler.policy.complaints import Location, Remark, Severity
-from reconciler.policy.file_servers import SMB_PORT
+from reconciler.policy.hosts import SMB_PORT
 from reconciler.policy.kind import PolicyModel
 from reconciler.policy.values import Address, Optionally, SecretReference, Text, wrong
 

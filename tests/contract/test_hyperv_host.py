@@ -1,5 +1,6 @@
 """What every Hyper-V host must do for us, over the real wire: the lab's, and a live one.
 
+The lab's answers twice: with an engine in Python, and with a PowerShell that runs the module.
 The live host is named by RECONCILER_LIVE_POLICIES (a folder whose HyperVHost policies reach it) and
 RECONCILER_LIVE_MACHINE (a machine that may be written to and that nobody misses).
 """
@@ -33,13 +34,19 @@ LIVE_POLICIES = "RECONCILER_LIVE_POLICIES"
 STRANGER = VmId("00000000-0000-4000-8000-000000000000")
 
 
-@pytest.fixture(scope="module", params=["lab", pytest.param("live", marks=pytest.mark.live)])
+@pytest.fixture(
+    scope="module",
+    params=["lab", "powershell", pytest.param("live", marks=pytest.mark.live)],
+)
 def host(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[HostSession]:
     """A session with the host under test."""
     if request.param == "lab":
         world: World = request.getfixturevalue("small_world")
+        settings, name = world.settings, "hv2"
+    elif request.param == "powershell":
+        world = request.getfixturevalue("powershell_world")
         settings, name = world.settings, "hv2"
     elif LIVE_POLICIES in os.environ:
         state = tmp_path_factory.mktemp("live")

@@ -9,7 +9,8 @@ import pytest
 from reconciler.adapters.hyperv.calls import AgentCalls
 from reconciler.adapters.hyperv.server_files import AgentFiles
 from reconciler.adapters.hyperv.session import AgentSession, EndPoint
-from reconciler.adapters.smb import session
+from reconciler.adapters.smb import files as smb_files
+from reconciler.adapters.smb import pumped, session
 from reconciler.adapters.smb.files import SmbFiles
 from reconciler.adapters.smb.session import SmbServer
 from reconciler.errors import DiskUnreadableError, HostRefusedError, HostUnreachableError
@@ -143,6 +144,14 @@ def test_an_account_that_is_not_let_in_is_refused(samba: Samba, user: str, passw
     assert "FileServer policy" in refused.value.hint
 
 
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pumped, "ANSWER_S", 1)
+    monkeypatch.setattr(session, "CONNECT_S", 1)
+    monkeypatch.setattr(smb_files, "RETRY_WAITS_S", (0.0, 0.1))
+
+
+@pytest.mark.usefixtures("impatient")
 def test_a_session_that_was_cut_while_idle_is_replaced(samba: Samba, proxy: TcpProxy) -> None:
     files = files_at(proxy.port)
     file = files.open(DISK)
@@ -172,13 +181,11 @@ def test_a_session_that_the_server_ended_is_replaced_without_a_word(folder: Path
         after.close()
 
 
-def test_an_answer_that_never_comes_is_given_up(
-    proxy: TcpProxy, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("impatient")
+def test_an_answer_that_never_comes_is_given_up(proxy: TcpProxy) -> None:
     files = files_at(proxy.port)
     file = files.open(DISK)
     whole = file.read([ByteRange(0, 4 << 20)])
-    monkeypatch.setattr(session, "ANSWER_S", 1)
     proxy.lose()
     with pytest.raises(HostUnreachableError, match="did not answer in time"):
         file.read([ByteRange(0, 4 << 20)])
@@ -188,6 +195,7 @@ def test_an_answer_that_never_comes_is_given_up(
     files.close()
 
 
+@pytest.mark.usefixtures("impatient")
 def test_an_answer_that_is_cut_in_the_middle_is_no_half_read(proxy: TcpProxy) -> None:
     files = files_at(proxy.port)
     file = files.open(DISK)

@@ -6,6 +6,7 @@ from typing import Final
 
 from reconciler import agent_contract as contract
 from reconciler.adapters.file_servers import FileServers
+from reconciler.adapters.host_shares import HostShares
 from reconciler.adapters.hyperv.calls import AgentCalls
 from reconciler.adapters.hyperv.decode import broken_contract
 from reconciler.adapters.hyperv.host_file import HostFile
@@ -41,16 +42,24 @@ _CONSISTENCY_LEVEL = {
 class HyperVHost:
     """One session with one host, for one thread."""
 
-    def __init__(self, calls: AgentCalls, file_servers: FileServers | None = None) -> None:
-        """Join a host's agent and the file servers that its machines may have disks on."""
+    def __init__(
+        self,
+        calls: AgentCalls,
+        file_servers: FileServers | None = None,
+        shares: HostShares | None = None,
+    ) -> None:
+        """Join a host's agent, the file servers of its machines' disks, and its own shares."""
         self._calls = calls
         self._host = calls.host
         self._looks = Looks(calls)
         self._file_servers = file_servers or FileServers({})
+        self._shares = shares
 
     def close(self) -> None:
         """End the session; never raises."""
         self._file_servers.close()
+        if self._shares is not None:
+            self._shares.close()
         self._calls.session.close()
 
     # --- observation
@@ -169,7 +178,8 @@ class HyperVHost:
         """A virtual disk file by its host path, or on a file server; nothing is read yet."""
         if remote := unc_path(path):
             return self._file_servers.open(path, remote)
-        return HostFile(self._calls, path)
+        by_agent = HostFile(self._calls, path)
+        return by_agent if self._shares is None else self._shares.open(path, by_agent)
 
     def changed_ranges(self, path: str, since: str, virtual_bytes: int) -> Sequence[ByteRange]:
         """Ranges of the virtual disk written between `since` and the checkpoint."""

@@ -1,17 +1,32 @@
-"""Files of a file server, read in ranges; hashes are of what was read."""
+"""Files of a file server, read in ranges; hashes are of what was read.
+
+A connection that is lost in the middle is made anew, and reading goes on where it was: what has
+come is not asked for again.
+"""
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
+from threading import Event
+from typing import Final, TypeVar
 
-from reconciler.adapters.smb.errors import SmbErrors, is_lost
+from reconciler.adapters.smb.errors import (
+    CannotConnectError,
+    LoginFailedError,
+    SmbErrors,
+    is_lost,
+)
 from reconciler.adapters.smb.session import SmbFileHandle, SmbServer, SmbSession
+from reconciler.adapters.smb.spans import Spans
 from reconciler.adapters.unc import UncPath, unc_path
 from reconciler.errors import DiskUnreadableError, HostError
-from reconciler.model.ranges import ByteRange, pieces
+from reconciler.model.ranges import ByteRange, pieces, total_bytes
 from reconciler.ports import RandomAccess
 
 T = TypeVar("T")
+RETRY_WAITS_S: Final = (0.0, 0.5, 1.5, 4.0)
+"""Before each new connection since something last arrived; a file server restarts in a few."""
+HASHED_BYTES: Final = 4 << 20
+"""Held at once while hashes are made."""
 
 
 class SmbFiles:
@@ -21,6 +36,8 @@ class SmbFiles:
         self._server = server
         self._password = password
         self._session: SmbSession | None = None
+        self.room = bytearray()
+        """Where spans are put together; kept, because new memory costs more than the copy."""
         place = f"{server.address}:{server.port}"
         self._errors = SmbErrors(server.name, place, server.user)
 
@@ -47,26 +64,34 @@ class SmbFiles:
         if session is not None:
             session.close()
 
-    def with_open(self, path: str, parts: UncPath, use: Callable[[SmbFileHandle], T]) -> T:
-        """What `use` makes of an open file; a session that was lost meanwhile is replaced once.
+    def with_open(
+        self,
+        path: str,
+        parts: UncPath,
+        use: Callable[[SmbFileHandle], T],
+        came: Callable[[], int] = lambda: 0,
+    ) -> T:
+        """What `use` makes of an open file; begun again on a new session when one was lost.
+
+        Args:
+            path: As whoever asks calls the file.
+            parts: The same.
+            use: Goes on where it was when it is called again.
+            came: How far `use` has come; a new session is worth trying as long as it gets on.
 
         Raises:
             HostError: The file cannot be read, or its server not be reached.
         """
-        if self._session is not None:
+        tries = _Tries(came, is_new=self._session is None)
+        while True:
             try:
                 return self._attempt(parts, use)
             except HostError:
                 raise
             except Exception as error:
-                if not is_lost(error):
-                    raise self._errors.translated(error, path) from error
-        try:
-            return self._attempt(parts, use)
-        except HostError:
-            raise
-        except Exception as error:
-            raise self._errors.translated(error, path) from error
+                if not tries.may_go_on(error):
+                    raise self._errors.translated(tries.first or error, path) from error
+            tries.wait()
 
     def _attempt(self, parts: UncPath, use: Callable[[SmbFileHandle], T]) -> T:
         if self._session is None:
@@ -80,6 +105,36 @@ class SmbFiles:
             self._session = None
             session.cut()
             raise
+
+
+class _Tries:
+    """Whether a new session is worth trying, and when."""
+
+    def __init__(self, came: Callable[[], int], *, is_new: bool) -> None:
+        self.first: Exception | None = None
+        """What went wrong first since something last arrived."""
+        self._came = came
+        self._before = came()
+        self._is_new = is_new
+        self._count = 0
+
+    def may_go_on(self, error: Exception) -> bool:
+        """Take note of an error."""
+        if self._came() > self._before:
+            self._count, self._before, self.first = 0, self._came(), None
+            self._is_new = False
+        self.first = self.first or error
+        if isinstance(error, LoginFailedError) or self._count == len(RETRY_WAITS_S):
+            return False
+        if isinstance(self.first, TimeoutError):
+            return error is self.first and not self._is_new
+        is_away = isinstance(error, CannotConnectError | TimeoutError) and not self._is_new
+        return is_away or is_lost(error)
+
+    def wait(self) -> None:
+        """Until the next try."""
+        Event().wait(RETRY_WAITS_S[self._count])
+        self._count += 1
 
 
 class SmbFile:
@@ -100,74 +155,97 @@ class SmbFile:
 
     def read(self, ranges: Sequence[ByteRange]) -> Sequence[bytes]:
         """The bytes of each range."""
-
-        def use(file: SmbFileHandle) -> list[bytes]:
-            stream = _Stream(file, ranges)
-            return [b"".join(stream.take(this.length)) for this in ranges]
-
-        return self._with_open(ranges, use)
+        if not ranges:
+            return []
+        wanted = Spans.over(ranges)
+        filling = _Filling(self._path, wanted.spans, self._files.room)
+        self._files.with_open(self._path, self._parts, filling.fill, lambda: filling.pieces_here)
+        self._size = filling.file_bytes
+        return wanted.cut(filling.data())
 
     def hashes(self, ranges: Sequence[ByteRange]) -> Sequence[bytes]:
         """SHA-256 of each range, of what the server sent."""
-
-        def use(file: SmbFileHandle) -> list[bytes]:
-            stream = _Stream(file, ranges)
-            return [_digest(stream.take(this.length)) for this in ranges]
-
-        return self._with_open(ranges, use)
-
-    def _with_open(
-        self, ranges: Sequence[ByteRange], use: Callable[[SmbFileHandle], list[bytes]]
-    ) -> list[bytes]:
-        def checked(file: SmbFileHandle) -> list[bytes]:
-            self._size = file.size
-            if any(this.end > file.size for this in ranges):
-                raise DiskUnreadableError(
-                    f"{self._path} has {file.size} bytes and ends before what was to be read",
-                    hint="the file may have been cut short; the next pass looks again",
-                )
-            return use(file)
-
-        return self._files.with_open(self._path, self._parts, checked) if ranges else []
+        found: list[bytes] = []
+        for batch in _batches(ranges):
+            if batch[0].length > HASHED_BYTES:
+                digest = hashlib.sha256()
+                for part in pieces(batch, HASHED_BYTES):
+                    digest.update(*self.read([part]))
+                found.append(digest.digest())
+            else:
+                found += [hashlib.sha256(data).digest() for data in self.read(batch)]
+        return found
 
 
-class _Stream:
-    """The bytes of some ranges one after the other, fetched in requests of the best size."""
+class _Filling:
+    """Spans of one file on their way; what is here stays when the way there is lost."""
 
-    def __init__(self, file: SmbFileHandle, ranges: Sequence[ByteRange]) -> None:
-        self._parts = file.fetched(list(pieces(_joined(ranges), file.read_bytes)))
-        self._rest = memoryview(b"")
+    def __init__(self, path: str, spans: Sequence[ByteRange], room: bytearray) -> None:
+        self._path = path
+        self._spans = spans
+        self._room = room
+        self._reads: list[ByteRange] = []
+        self._parts: list[bytes] = []
+        self._filled = 0
+        self._version: tuple[int, int, int] | None = None
+        self.pieces_here = 0
+        self.file_bytes = 0
 
-    def take(self, length: int) -> Iterator[memoryview]:
-        """The next bytes."""
-        while length:
-            if not self._rest:
-                self._rest = memoryview(next(self._parts))
-            part = self._rest[:length]
-            self._rest = self._rest[length:]
-            length -= len(part)
-            yield part
+    def fill(self, file: SmbFileHandle) -> None:
+        """Read what is not here yet.
+
+        Raises:
+            DiskUnreadableError: The file is too short, or not the one that was begun with.
+        """
+        self._check(file)
+        self._reads = self._reads or list(pieces(self._spans, file.read_bytes))
+        for data in file.fetched(self._reads[self.pieces_here :]):
+            self.pieces_here += 1
+            self._put(data)
+
+    def data(self) -> list[bytes]:
+        """The bytes of each span."""
+        return self._parts
+
+    def _put(self, data: memoryview) -> None:
+        """Take the next bytes; they are a span, or a part of the one that is put together."""
+        span = self._spans[len(self._parts)]
+        if span.length == len(data):
+            self._parts.append(bytes(data))
+            return
+        if len(self._room) < span.length:
+            self._room.extend(bytes(span.length - len(self._room)))
+        self._room[self._filled : self._filled + len(data)] = data
+        self._filled += len(data)
+        if self._filled == span.length:
+            self._parts.append(bytes(memoryview(self._room)[: span.length]))
+            self._filled = 0
+
+    def _check(self, file: SmbFileHandle) -> None:
+        self.file_bytes = file.size
+        if any(span.end > file.size for span in self._spans):
+            raise DiskUnreadableError(
+                f"{self._path} has {file.size} bytes and ends before what was to be read",
+                hint="the file may have been cut short; the next pass looks again",
+            )
+        if self._version is not None and self._version != file.version:
+            raise DiskUnreadableError(
+                f"{self._path} was changed while it was read and its server was lost",
+                hint="the checkpoint may be gone; the next pass takes another",
+            )
+        self._version = file.version
 
 
-def _joined(ranges: Sequence[ByteRange]) -> Iterator[ByteRange]:
-    """The same bytes in the same order; a range that begins where one ends is joined to it."""
-    last: ByteRange | None = None
+def _batches(ranges: Sequence[ByteRange]) -> Iterator[list[ByteRange]]:
+    """Ranges in groups that may be held at once; one that is too large stands alone."""
+    batch: list[ByteRange] = []
     for this in ranges:
-        if last is not None and this.start == last.end:
-            last = ByteRange(last.start, this.end)
-            continue
-        if last is not None:
-            yield last
-        last = this
-    if last is not None:
-        yield last
-
-
-def _digest(parts: Iterator[memoryview]) -> bytes:
-    digest = hashlib.sha256()
-    for part in parts:
-        digest.update(part)
-    return digest.digest()
+        if batch and total_bytes(batch) + this.length > HASHED_BYTES:
+            yield batch
+            batch = []
+        batch.append(this)
+    if batch:
+        yield batch
 
 
 def _climbs(parts: UncPath) -> bool:

@@ -3,36 +3,25 @@
 import contextlib
 import logging
 import uuid
-from collections import deque
+import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from smbprotocol.connection import Connection  # type: ignore[import-untyped]
-from smbprotocol.exceptions import (  # type: ignore[import-untyped]
-    SMBConnectionClosed,
-    SMBException,
-)
-from smbprotocol.open import (  # type: ignore[import-untyped]
-    CreateDisposition,
-    CreateOptions,
-    FileAttributes,
-    FilePipePrinterAccessMask,
-    ImpersonationLevel,
-    Open,
-    ShareAccess,
-)
+from smbprotocol import Dialects  # type: ignore[import-untyped]
+from smbprotocol.exceptions import SMBConnectionClosed  # type: ignore[import-untyped]
 from smbprotocol.session import Session  # type: ignore[import-untyped]
 from smbprotocol.tree import TreeConnect  # type: ignore[import-untyped]
 
+from reconciler.adapters.smb.engine import Engine
 from reconciler.adapters.smb.errors import CannotConnectError, logging_in
+from reconciler.adapters.smb.messages import CREDIT_BYTES, OpenedFile
+from reconciler.adapters.smb.pace import Pace
+from reconciler.adapters.smb.pumped import CONNECT_S, PumpedConnection
 from reconciler.adapters.unc import UncPath
 from reconciler.errors import HostRefusedError
 from reconciler.model.ranges import ByteRange
 
-CONNECT_S: Final = 10
-ANSWER_S: Final = 30
-"""Longest wait for one answer."""
 CLEANUP_S: Final = 5
 """Longest wait for an answer that changes nothing for us."""
 READ_BYTES: Final = 1 << 20
@@ -40,19 +29,11 @@ READ_BYTES: Final = 1 << 20
 
 Source: reference/psrp-smb.md §5.
 """
-UNDER_WAY: Final = 4
 LEAST_READ_BYTES: Final = 1 << 16
 """Source: [MS-SMB2] 2.2.4: MaxReadSize is at least 65,536."""
-_CREDIT_BYTES: Final = 1 << 16
-_WANTED_CREDITS: Final = 128
 # They tell of each connection that a server cuts; that is raised as an error of ours.
 for _module in ("connection", "transport"):
     logging.getLogger(f"smbprotocol.{_module}").setLevel(logging.CRITICAL)
-
-_ANYBODY: Final = (
-    ShareAccess.FILE_SHARE_READ | ShareAccess.FILE_SHARE_WRITE | ShareAccess.FILE_SHARE_DELETE
-)
-"""Nobody is kept from anything by our reading."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,74 +46,33 @@ class SmbServer:
     port: int
     user: str = ""
     """Empty: whoever this process is for Kerberos."""
-
-
-class _BoundedConnection(Connection):  # type: ignore[misc]
-    """Waits for no answer longer than it says; smbprotocol itself would wait for ever."""
-
-    answer_s: float | None = None
-    """Instead of ANSWER_S."""
-
-    def receive(
-        self,
-        request: Any,
-        wait: bool = True,  # noqa: FBT001, FBT002 (smbprotocol's signature)
-        timeout: float | None = None,
-        resolve_symlinks: bool = True,  # noqa: FBT001, FBT002
-    ) -> Any:
-        """The answer to a request."""
-        try:
-            within = timeout or self.answer_s or ANSWER_S
-            return super().receive(request, wait, within, resolve_symlinks)
-        except SMBException as error:
-            if request.response_event.is_set():
-                raise
-            raise TimeoutError(str(error)) from error
+    prefers_encryption: bool = False
+    """Where the server can, though it does not ask for it."""
+    pace: Pace | None = None
+    """How fast may be read from it; shared by all who read there."""
 
 
 class SmbFileHandle:
-    """One open file; its size is what it was when it was opened."""
+    """One open file, as it was when it was opened."""
 
-    def __init__(self, opened: Open, read_bytes: int) -> None:
-        self._open = opened
-        self._connection = opened.connection
-        self._session_id = opened.tree_connect.session.session_id
-        self._tree_id = opened.tree_connect.tree_connect_id
+    def __init__(
+        self, engine: Engine, opened: OpenedFile, read_bytes: int, pace: Pace | None
+    ) -> None:
+        self._engine = engine
+        self._opened = opened
+        self._pace = pace
         self.read_bytes = read_bytes
-        self.size = int(opened.end_of_file)
+        self.size = opened.size
+        self.version = (opened.size, opened.created, opened.written)
+        """The same as long as nobody has written to it or put another in its place."""
 
-    def fetched(self, reads: Sequence[ByteRange]) -> Iterator[bytes]:
+    def fetched(self, reads: Sequence[ByteRange]) -> Iterator[memoryview]:
         """The bytes of each read, in order; the next ones are under way meanwhile.
 
-        Shape: exactly as long as asked; each read is at most `read_bytes` long.
+        Shape: each exactly as long as asked, and right until the next one is taken; a read is at
+        most `read_bytes` long.
         """
-        waiting: deque[tuple[ByteRange, Any, Any]] = deque()
-        for this in reads:
-            while len(waiting) >= UNDER_WAY or (waiting and not self._can_ask(this)):
-                yield self._received(*waiting.popleft())
-            message, receive = self._open.read(
-                this.start, this.length, min_length=this.length, send=False
-            )
-            waiting.append((this, self._sent(message), receive))
-        while waiting:
-            yield self._received(*waiting.popleft())
-
-    def _can_ask(self, this: ByteRange) -> bool:
-        """Whether the server has granted us enough for one more request."""
-        window = self._connection.sequence_window
-        granted = int(window["high"]) - int(window["low"])
-        return granted >= max(1, -(-this.length // _CREDIT_BYTES))
-
-    def _sent(self, message: Any) -> Any:
-        return self._connection.send(
-            message, self._session_id, self._tree_id, credit_request=_WANTED_CREDITS
-        )
-
-    def _received(self, this: ByteRange, request: Any, receive: Any) -> bytes:
-        data = bytes(receive(request))
-        if len(data) != this.length:
-            raise SMBException(f"{len(data)} bytes instead of {this.length}")
-        return data
+        return self._engine.read(self._opened.file_id, reads, self._pace)
 
 
 class SmbSession:
@@ -147,7 +87,11 @@ class SmbSession:
         """
         self._server = server
         self._trees: dict[str, TreeConnect] = {}
-        self._connection = _BoundedConnection(uuid.uuid4(), server.address, server.port)
+        self._engines: dict[str, Engine] = {}
+        self._last: Engine | None = None
+        self._connection = PumpedConnection(uuid.uuid4(), server.address, server.port)
+        # Whoever forgets a session must not leave its socket open.
+        weakref.finalize(self, _cut, self._connection)
         try:
             self._connect()
             self._session = self._logged_in(password)
@@ -158,6 +102,7 @@ class SmbSession:
     def _connect(self) -> None:
         try:
             self._connection.connect(timeout=CONNECT_S)
+            self._connection.tune()
         except (ValueError, OSError, SMBConnectionClosed) as error:
             raise CannotConnectError(str(error)) from error
 
@@ -166,45 +111,67 @@ class SmbSession:
             self._connection,
             self._server.user or None,
             password or None,
-            require_encryption=False,  # the server, or a share, may still ask for it
+            require_encryption=self._encrypts(),  # else the server, or a share, may ask for it
             hostname_override=self._server.name,
         )
         logging_in(session.connect)
         return session
 
+    def _encrypts(self) -> bool:
+        """Encryption with AES-GCM is faster than signing with anything but AES-GMAC."""
+        return (
+            self._server.prefers_encryption
+            and bool(self._connection.supports_encryption)
+            and self._connection.dialect >= Dialects.SMB_3_0_0
+        )
+
     @contextlib.contextmanager
     def opened(self, parts: UncPath) -> Iterator[SmbFileHandle]:
         """A file, open until the block ends."""
-        tree = self.tree(parts.share)
+        engine = self._engine(parts.share)
+        is_dfs = self.tree(parts.share).is_dfs_share
         whole = f"{parts.server}\\{parts.share}\\{parts.file}"
-        file = Open(tree, whole if tree.is_dfs_share else parts.file)
-        file.create(
-            ImpersonationLevel.Impersonation,
-            FilePipePrinterAccessMask.FILE_READ_DATA,
-            FileAttributes.FILE_ATTRIBUTE_NORMAL,
-            _ANYBODY,
-            CreateDisposition.FILE_OPEN,
-            CreateOptions.FILE_NON_DIRECTORY_FILE,
-        )
-        yield SmbFileHandle(file, self.read_bytes())
-        file.close()  # whoever sees an exception ends the whole session
+        file = engine.open(whole if is_dfs else parts.file)
+        read_bytes = min(self.read_bytes(), engine.affordable_bytes())
+        yield SmbFileHandle(engine, file, read_bytes, self._server.pace)
+        engine.close(file)  # whoever sees an exception ends the whole session
+
+    def handle(self, share: str, file_id: bytes, size: int) -> SmbFileHandle:
+        """A file that was opened otherwise, to be read."""
+        opened = OpenedFile(file_id, size, 0, 0)
+        return SmbFileHandle(self._engine(share), opened, self.read_bytes(), self._server.pace)
+
+    def _engine(self, share: str) -> Engine:
+        """The engine for a share; no answer is under way to another one."""
+        tree, key = self.tree(share), share.casefold()
+        if key not in self._engines:
+            self._engines[key] = Engine(self._connection, tree, self.read_bytes())
+        if self._last is not self._engines[key]:
+            self._settle()
+        self._last = self._engines[key]
+        return self._last
+
+    def _settle(self) -> None:
+        if self._last is not None:
+            self._last.settle()
 
     def close(self) -> None:
         """Log off, if the server still listens; never raises."""
         self._connection.answer_s = CLEANUP_S
         with contextlib.suppress(Exception):
+            self._settle()
             self._connection.disconnect(close=True, timeout=CLEANUP_S)
         self.cut()
 
     def cut(self) -> None:
         """Close the connection without a word."""
-        with contextlib.suppress(Exception):
-            self._connection.disconnect(close=False)
+        _cut(self._connection)
 
     def tree(self, share: str) -> TreeConnect:
         """A share, connected to when it is first asked for."""
         key = share.casefold()
         if key not in self._trees:
+            self._settle()
             tree = TreeConnect(self._session, f"\\\\{self._server.name}\\{share}")
             tree.connect()
             self._trees[key] = tree
@@ -223,4 +190,9 @@ class SmbSession:
                 hint="check that an SMB server of version 2 or 3 answers there",
                 host=self._server.name,
             )
-        return min(READ_BYTES, most if self._connection.supports_multi_credit else _CREDIT_BYTES)
+        return min(READ_BYTES, most if self._connection.supports_multi_credit else CREDIT_BYTES)
+
+
+def _cut(connection: PumpedConnection) -> None:
+    with contextlib.suppress(Exception):
+        connection.disconnect(close=False)

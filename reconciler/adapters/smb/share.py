@@ -41,7 +41,7 @@ from smbprotocol.open import (  # type: ignore[import-untyped]
 )
 
 from reconciler.adapters.smb.listing import LINK, Entry, parsed
-from reconciler.adapters.smb.session import SmbFileHandle, SmbSession
+from reconciler.adapters.smb.session import SmbSession
 from reconciler.model.ranges import ByteRange, pieces
 
 WRITE_BYTES: Final = 1 << 20
@@ -82,7 +82,8 @@ class Share:
     def __init__(self, session: SmbSession, name: str) -> None:
         self._tree = session.tree(name)
         self._whole_name = self._tree.share_name.lstrip("\\")
-        self._read_bytes = session.read_bytes()
+        self._session = session
+        self._name = name
 
     def look(self, path: str) -> Entry | None:
         """A file, or None if there is none of this name."""
@@ -113,12 +114,13 @@ class Share:
         with self._opened(path, FilePipePrinterAccessMask.FILE_READ_DATA, _FILE) as file:
             if file is None:
                 return None
-            handle = SmbFileHandle(file, self._read_bytes)
+            size = int(file.end_of_file)
+            handle = self._session.handle(self._name, bytes(file.file_id), size)
             wanted = handle.size - start if length is None else min(length, handle.size - start)
             reads = pieces(
                 [ByteRange(start, start + wanted)] if wanted > 0 else [], handle.read_bytes
             )
-            return b"".join(handle.fetched(list(reads)))
+            return b"".join(map(bytes, handle.fetched(list(reads))))
 
     def write(self, path: str, data: memoryview) -> bool:
         """Write a new file, down to the server's disk; False if its folder is not there.

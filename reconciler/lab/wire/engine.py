@@ -17,6 +17,10 @@ class EngineError(Exception):
     """The engine cannot take what it was given; the request is answered with a fault."""
 
 
+class EngineGoneError(EngineError):
+    """The engine has ended by itself: its shell is gone."""
+
+
 class Output(Protocol):
     """Where an engine puts what it has to say. May be called from any thread."""
 

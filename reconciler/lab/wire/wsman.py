@@ -8,7 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from reconciler.lab.wire.engine import TERMINATE, EngineError, EngineFactory, ShellEngine
+from reconciler.lab.wire.engine import (
+    TERMINATE,
+    EngineError,
+    EngineFactory,
+    EngineGoneError,
+    ShellEngine,
+)
 from reconciler.lab.wire.shell_table import ShellTable
 from reconciler.lab.wire.shells import Identity, Quotas, Shell, Wanted
 from reconciler.lab.wire.soap import (
@@ -25,6 +31,7 @@ from reconciler.lab.wire.soap import (
     malformed,
     parse,
     seconds,
+    unknown_selector,
 )
 
 RESOURCES: Final = "http://schemas.microsoft.com/powershell/"
@@ -74,6 +81,8 @@ class WsmanService:
             message_id = message.message_id
             act = self._actions.get(message.action, _unsupported)
             return 200, envelope(f"{message.action}Response", message_id, act(message, caller))
+        except EngineGoneError:
+            return 500, fault(unknown_selector("ShellId"), message_id, self._name)
         except EngineError as error:
             return 500, fault(WsmanFault(None, str(error)), message_id, self._name)
         except WsmanFault as failure:

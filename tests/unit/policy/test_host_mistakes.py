@@ -53,6 +53,13 @@ def test_a_ticket_is_enough() -> None:
             ["7:1 trust: is for TLS only: without it the host shows no certificate"],
         ),
         (
+            ACCOUNT + "smb_port: 4455\nread_limit: 1MiB\n",
+            [
+                "7:1 smb_port: is for 'disks_through: smb' only",
+                "8:1 read_limit: is for 'disks_through: smb' only",
+            ],
+        ),
+        (
             "authentication: kerberos\nuser: u\n",
             ["1:1 : key 'password' is missing; one is no use without the other"],
         ),
@@ -121,6 +128,10 @@ def test_two_volumes_of_a_pool_are_in_two_folders() -> None:
         (
             "user: u\n",
             ["1:1 : key 'password' is missing; one is no use without the other"],
+        ),
+        (
+            "through: agent\nread_limit: 1MiB\n" + ACCOUNT,
+            ["6:1 read_limit: is for 'through: smb' only"],
         ),
         (
             "through: share\n",

@@ -1,0 +1,23 @@
+function New-JournalEntry {
+    # A request that is about to be carried out.
+    param([string] $RequestId, [string] $Function, [string] $VMId, [hashtable] $More = @{})
+    $entry = [ordered] @{
+        RequestId = $RequestId
+        Function = $Function
+        VMId = $VMId
+        JobId = ''
+        State = 'Starting'
+        PercentComplete = 0
+        ErrorCode = [long] 0
+        ErrorDescription = ''
+        CheckpointId = $null
+        ReferencePointId = $null
+        Target = ''
+        ElementName = ''
+        Before = @()
+    }
+    foreach ($name in $More.Keys) {
+        $entry[$name] = $More[$name]
+    }
+    [pscustomobject] $entry
+}

@@ -1,0 +1,36 @@
+function Start-ReconcilerStateChange {
+    <#
+    .SYNOPSIS
+    Save a running machine, or let a saved one run on.
+    #>
+    [CmdletBinding()]
+    [OutputType('Reconciler.Operation')]
+    param(
+        [Parameter(Mandatory = $true)]
+        [ValidatePattern('^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$')]
+        [string] $RequestId,
+
+        [Parameter(Mandatory = $true)]
+        [ValidatePattern('^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$')]
+        [string] $VMId,
+
+        [Parameter(Mandatory = $true)]
+        [ValidateSet('Saved', 'Running')]
+        [string] $TargetState
+    )
+
+    $entry = New-JournalEntry -RequestId $RequestId -Function 'Start-ReconcilerStateChange' -VMId $VMId -More @{ Target = $TargetState }
+    Start-Operation -Cmdlet $PSCmdlet -Entry $entry -Method {
+        param($Cmdlet, $Entry)
+        if ("$((Get-VM -Id $Entry.VMId).State)" -eq $Entry.Target) {
+            return
+        }
+        # Source: RequestedState of Msvm_ComputerSystem: 2 enabled, 6 enabled but offline.
+        $states = @{ Running = [uint16] 2; Saved = [uint16] 6 }
+        @{
+            InputObject = Get-MachineSystem -VMId $Entry.VMId
+            MethodName = 'RequestStateChange'
+            Arguments = @{ RequestedState = $states[$Entry.Target] }
+        }
+    }
+}

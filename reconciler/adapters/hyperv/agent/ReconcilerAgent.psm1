@@ -1,0 +1,37 @@
+# The protection agent: one file for each function that it exports, one for each that they share.
+# Windows PowerShell 5.1. Nothing is decided here: what there is is told, what is asked is done.
+
+Set-StrictMode -Version Latest
+$ErrorActionPreference = 'Stop'
+
+$script:AgentVersion = '1.0.0'
+$script:ContractVersion = 1
+$script:VirtualizationNamespace = 'root\virtualization\v2'
+$script:KeptOperations = 512
+$script:MaximumReadBytes = 4194304
+$script:MaximumRanges = 4096
+$script:MaximumExtents = 16384
+$script:MaximumWaitSeconds = 15
+
+# Paths that were seen to be those of disk files, and of files that checkpoints keep.
+$script:DiskFiles = New-Object -TypeName 'System.Collections.Generic.HashSet[string]' -ArgumentList ([System.StringComparer]::OrdinalIgnoreCase)
+$script:CheckpointDisks = New-Object -TypeName 'System.Collections.Generic.HashSet[string]' -ArgumentList ([System.StringComparer]::OrdinalIgnoreCase)
+
+# Constrained sessions load no module by themselves.
+foreach ($name in 'CimCmdlets', 'Microsoft.PowerShell.Diagnostics', 'Hyper-V') {
+    Import-Module -Name $name
+}
+# Features that a host may lack.
+$script:Feature = @{}
+foreach ($name in 'FailoverClusters', 'BitLocker', 'Deduplication') {
+    $script:Feature[$name] = [bool](Microsoft.PowerShell.Core\Get-Module -Name $name -ListAvailable)
+    if ($script:Feature[$name]) {
+        Import-Module -Name $name
+    }
+}
+
+foreach ($folder in 'Private', 'Public') {
+    foreach ($file in [System.IO.Directory]::GetFiles("$PSScriptRoot/$folder", '*.ps1')) {
+        . $file
+    }
+}

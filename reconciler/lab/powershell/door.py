@@ -1,0 +1,155 @@
+"""What the stand-ins ask of the lab: its state in a few looks, and deeds as jobs of Hyper-V.
+
+Bytes travel as base64. What the host refuses comes back as `refused`, with the id of the error.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+from uuid import NAMESPACE_OID, uuid5
+
+from reconciler import agent_contract as contract
+from reconciler.agent_contract import FUNCTIONS
+from reconciler.lab import witness
+from reconciler.lab.book import is_remote
+from reconciler.lab.describe import drive_answer
+from reconciler.lab.host import LabHost
+from reconciler.lab.state import CheckpointState, MachineState, new_id
+from reconciler.lab.wire.body import AgentError
+from reconciler.model.machine import ControllerSlot
+
+Arguments = Mapping[str, Any]
+Deeds = dict[str, Callable[[Arguments], object]]
+
+IDE_CONTROLLER = "83F8638B-8DCA-4152-9EDA-2CA8B33039B4"
+_FUNCTIONS = {function.name: function for function in FUNCTIONS}
+
+
+class HyperVDoor:
+    """The deeds that a lab host's stand-ins may ask for."""
+
+    def __init__(self, host: LabHost) -> None:
+        self._host = host
+        self._book = host.book
+
+    def deeds(self) -> Deeds:
+        """By the name that they are asked by."""
+        return {
+            "powershell_machines": lambda _: self._machines(),
+            "powershell_snapshots": lambda _: self._snapshots(),
+            "powershell_reference_points": lambda _: self._reference_points(),
+            "powershell_look": lambda a: self._told(a["function"], a["arguments"]),
+            "powershell_files": lambda _: self._files(),
+            "powershell_start": lambda a: self._start(a["function"], a["arguments"]),
+            "powershell_job": lambda a: self._told("Get-ReconcilerOperation", a),
+            "powershell_stop": lambda a: self._told("Stop-ReconcilerOperation", a),
+            "powershell_rename": lambda a: self._rename(a["checkpoint"], a["name"]),
+            "powershell_changes": self._changes,
+        }
+
+    def _told(self, name: str, arguments: Arguments) -> object:
+        """Answers as the lab gives them, or why it does not."""
+        try:
+            return list(self._host.invoke(_FUNCTIONS[name], arguments))
+        except AgentError as refusal:
+            return {"refused": refusal.error_id, "text": refusal.message}
+
+    def _machines(self) -> object:
+        found = self._told(contract.GET_MACHINE.name, {})
+        if isinstance(found, list):
+            for machine in found:
+                _give_ids(machine["VMId"], machine["HardDrives"])
+        return found
+
+    def _snapshots(self) -> object:
+        """Checkpoints, recovery ones and users' own."""
+        found = self._told(contract.GET_CHECKPOINT.name, {})
+        if isinstance(found, list):
+            for point in found:
+                _give_ids(point["VMId"], point["HardDrives"])
+        return found
+
+    def _reference_points(self) -> object:
+        """Reference points with the instance ids of the drives that they are about."""
+        with self._book.changed:
+            return [
+                {
+                    "InstanceID": point.id,
+                    "VMId": machine.vm_id,
+                    "Disks": [
+                        {"Id": drive_id(machine.vm_id, disk.slot), "RctId": disk.rct_id}
+                        for disk in point.disks
+                    ],
+                }
+                for machine in self._book.state.machines.values()
+                for point in machine.reference_points
+            ]
+
+    def _files(self) -> object:
+        """Every disk file of the host's machines: what Get-VHD knows, and where it really is."""
+        with self._book.changed:
+            return [
+                drive_answer(self._book, disk, path)
+                | {
+                    "Path": path,
+                    "ParentPath": disk.chain[place - 1] if place else "",
+                    "IsRemote": is_remote(path),
+                    "Local": str(self._book.local(path)),
+                }
+                for machine in self._book.state.machines.values()
+                for disk in machine.disks
+                for place, path in enumerate(disk.chain)
+            ]
+
+    def _start(self, name: str, arguments: Arguments) -> object:
+        """Begin a job; which one."""
+        request_id = new_id()
+        given = {"RequestId": request_id, **arguments}
+        if name == contract.START_CHECKPOINT.name:
+            given["ElementName"] = f"checkpoint {request_id}"
+        return self._told(name, given)
+
+    def _rename(self, checkpoint_id: str, name: str) -> object:
+        with self._book.changed:
+            point = self._point(checkpoint_id)
+            if point is None:
+                return {"refused": "CheckpointNotFound", "text": f"no checkpoint {checkpoint_id}"}
+            witness.rename(self._book, point.name, name)
+            point.name = name
+            self._book.save()
+            return []
+
+    def _point(self, checkpoint_id: str) -> CheckpointState | None:
+        machines: list[MachineState] = list(self._book.state.machines.values())
+        points = (point for machine in machines for point in machine.checkpoints)
+        return next((point for point in points if point.id == checkpoint_id), None)
+
+    def _changes(self, arguments: Arguments) -> object:
+        found = self._told(contract.GET_DISK_CHANGE.name, arguments)
+        if not isinstance(found, list):
+            return found
+        (piece,) = found
+        ranges = contract.unpack_ranges(piece["Extents"])
+        return {
+            "ProcessedByteLength": piece["ProcessedLength"],
+            "ChangedByteOffsets": [this.start for this in ranges],
+            "ChangedByteLengths": [this.length for this in ranges],
+        }
+
+
+def drive_id(vm_id: str, slot: ControllerSlot) -> str:
+    """Instance id of a drive. Source: hyperv-facts.md §1.5."""
+    controller = f"{slot.controller_type} {slot.controller_number}"
+    is_ide = slot.controller_type == "IDE"
+    guid = IDE_CONTROLLER if is_ide else str(uuid5(NAMESPACE_OID, vm_id + controller)).upper()
+    number = slot.controller_number if is_ide else 0
+    return f"Microsoft:{vm_id.upper()}\\{guid}\\{number}\\{slot.location}\\D"
+
+
+def _give_ids(vm_id: str, drives: list[dict[str, Any]]) -> None:
+    for drive in drives:
+        slot = ControllerSlot(
+            str(drive["ControllerType"]),
+            int(drive["ControllerNumber"]),
+            int(drive["ControllerLocation"]),
+        )
+        drive["Id"] = drive_id(vm_id, slot)

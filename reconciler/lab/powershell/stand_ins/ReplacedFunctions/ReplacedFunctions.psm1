@@ -1,0 +1,25 @@
+# The functions of the agent's module whose core needs Windows: replaced inside the module, and
+# listed in its README. Everything else of the module runs as it is.
+Set-StrictMode -Version Latest
+$ErrorActionPreference = 'Stop'
+
+& (Microsoft.PowerShell.Core\Get-Module -Name ReconcilerAgent) {
+    Import-Module -Name LabDoor
+    function script:ConvertTo-CimText {
+        # Embedded instances need libmi: here they are the names and values of their properties.
+        param([object] $InputObject)
+        ConvertTo-Json -InputObject $InputObject -Compress
+    }
+    function script:Open-DiskFile {
+        # The host's path is no path of this computer.
+        param([string] $Path)
+        $files = @(Invoke-Lab -Operation 'powershell_files' | ForEach-Object { $_ })
+        $found = @($files | Where-Object { $_.Path -eq $Path })
+        if (-not $found) {
+            throw [System.IO.FileNotFoundException]::new("Could not find file '$Path'.", $Path)
+        }
+        $share = [System.IO.FileShare]::ReadWrite -bor [System.IO.FileShare]::Delete
+        [System.IO.FileStream]::new($found[0].Local, [System.IO.FileMode]::Open, [System.IO.FileAccess]::Read, $share)
+    }
+}
+Export-ModuleMember -Function @()

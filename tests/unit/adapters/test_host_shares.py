@@ -1,0 +1,168 @@
+"""Which way the files of a host are read: over its shares where they can be relied on."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pytest
+from structlog.testing import capture_logs
+
+from reconciler.adapters.host_shares import HostShares, share_path
+from reconciler.adapters.unc import UncPath
+from reconciler.errors import DiskUnreadableError, HostUnreachableError
+from reconciler.logs import Event
+from reconciler.model.names import HostName
+from reconciler.model.ranges import ByteRange
+
+DISK = "C:\\VMs\\disk.vhdx"
+SHARED = "\\\\hv1\\C$\\VMs\\disk.vhdx"
+DATA = bytes(range(256)) * 1024
+HEAD = ByteRange(0, 512)
+
+
+@dataclass
+class Memory:
+    """A file that counts how often it is asked."""
+
+    data: bytes
+    asked: int = 0
+
+    @property
+    def size(self) -> int:
+        return len(self.data)
+
+    def read(self, ranges: Sequence[ByteRange]) -> Sequence[bytes]:
+        self.asked += 1
+        return [self.data[this.start : this.end] for this in ranges]
+
+    def hashes(self, ranges: Sequence[ByteRange]) -> Sequence[bytes]:
+        return [hashlib.sha256(data).digest() for data in self.read(ranges)]
+
+
+class Gone(Memory):
+    """A file that cannot be read."""
+
+    @property
+    def size(self) -> int:
+        raise DiskUnreadableError("it is not there", hint="look")
+
+
+@dataclass
+class Server:
+    """Shares in memory; may be away."""
+
+    files: Mapping[str, Memory] = field(default_factory=dict)
+    is_away: bool = False
+    opened: int = 0
+
+    def open(self, path: str) -> Memory:
+        self.opened += 1
+        if self.is_away:
+            raise HostUnreachableError("nobody answers", hint="start it")
+        return self.files.get(path, Gone(b""))
+
+    def close(self) -> None:
+        self.is_away = True
+
+
+def shares(server: Server) -> HostShares:
+    return HostShares(HostName("hv1"), "hv1", server)
+
+
+@pytest.mark.parametrize(
+    ("path", "place"),
+    [
+        (DISK, UncPath("hv1", "C$", "VMs\\disk.vhdx")),
+        ("\\\\?\\d:\\disk.vhdx", UncPath("hv1", "D$", "disk.vhdx")),
+        (
+            "C:\\ClusterStorage\\Volume1\\erp\\disk.vhdx",
+            UncPath("hv1", "ClusterStorage$", "Volume1\\erp\\disk.vhdx"),
+        ),
+        ("\\\\?\\Volume{b75e2c83-0000}\\disk.vhdx", None),
+        ("disk.vhdx", None),
+    ],
+)
+def test_a_path_of_a_host_is_below_one_of_its_shares(path: str, place: UncPath | None) -> None:
+    assert share_path("hv1", path) == place
+
+
+def test_a_share_that_shows_what_the_agent_shows_is_read() -> None:
+    over, agent = Memory(DATA), Memory(DATA)
+    file = shares(Server({SHARED: over})).open(DISK, agent)
+    with capture_logs() as lines:
+        assert file.size == len(DATA)
+        probed = agent.asked
+        assert file.read([HEAD]) == [DATA[:512]]
+
+    assert agent.asked == probed
+    assert [line["event"] for line in lines] == [Event.DISKS_READ_OVER_SMB]
+
+
+def test_hashes_are_computed_where_the_file_is() -> None:
+    over, agent = Memory(DATA), Memory(DATA)
+    file = shares(Server({SHARED: over})).open(DISK, agent)
+
+    assert file.hashes([HEAD]) == [hashlib.sha256(DATA[:512]).digest()]
+    assert (over.asked, agent.asked) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("server", "reason"),
+    [
+        (Server(is_away=True), "nobody answers"),
+        (Server(), "it is not there"),
+        (Server({SHARED: Memory(DATA[:-1])}), "bytes, the agent"),
+        (Server({SHARED: Memory(b"?" + DATA[1:])}), "other bytes than the agent at 0"),
+        (Server({SHARED: Memory(DATA[:-1] + b"?")}), "other bytes than the agent at 245760"),
+    ],
+    ids=["away", "missing", "another size", "another head", "another end"],
+)
+def test_a_share_that_cannot_be_relied_on_is_left_to_the_agent(server: Server, reason: str) -> None:
+    one = shares(server)
+    with capture_logs() as lines:
+        assert one.open(DISK, Memory(DATA)).read([HEAD]) == [DATA[:512]]
+        tried = server.opened
+        assert one.open("C:\\VMs\\other.vhdx", Memory(DATA)).read([HEAD]) == [DATA[:512]]
+
+    assert server.opened == tried == 1
+    (line,) = lines
+    assert line["event"] == Event.DISKS_READ_BY_AGENT
+    assert reason in line["reason"]
+
+
+def test_one_file_that_cannot_be_read_says_nothing_of_a_share_that_works() -> None:
+    one = shares(Server({SHARED: Memory(DATA)}))
+    agent = Memory(DATA)
+    with capture_logs() as lines:
+        one.open(DISK, Memory(DATA)).read([HEAD])
+        one.open("C:\\VMs\\locked.vhdx", Memory(DATA)).read([HEAD])
+        again = one.open(DISK, agent)
+        again.read([HEAD])
+
+    assert agent.asked == 0
+    assert [line["event"] for line in lines] == [
+        Event.DISKS_READ_OVER_SMB,
+        Event.DISKS_READ_BY_AGENT,
+    ]
+
+
+def test_a_file_that_the_agent_does_not_have_says_nothing_of_the_share() -> None:
+    server = Server({SHARED: Memory(DATA)})
+    one = shares(server)
+    with pytest.raises(DiskUnreadableError):
+        one.open("C:\\VMs\\parent.vhdx", Gone(b"")).read([HEAD])
+    agent = Memory(DATA)
+    file = one.open(DISK, agent)
+    file.read([HEAD])
+    probed = agent.asked
+    file.read([HEAD])
+
+    assert agent.asked == probed
+
+
+def test_a_path_without_a_drive_is_left_to_the_agent() -> None:
+    agent = Memory(DATA)
+    server = Server()
+
+    assert shares(server).open("\\\\?\\Volume{1}\\disk.vhdx", agent) is agent
+    assert server.opened == 0
