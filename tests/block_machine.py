@@ -1,7 +1,7 @@
 """A small repository in a folder, and all that was ever put into it as plain bytes."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +11,7 @@ import numpy as np
 from reconciler.adapters.stores import FolderStore
 from reconciler.blocks.layout import pack_of, parse_pack_name, slot_of
 from reconciler.blocks.manifest import DiskManifest, Manifest
+from reconciler.blocks.prune import WORTH
 from reconciler.blocks.repository import Repository
 from reconciler.blocks.volume import RecoveryPointDisk
 from reconciler.model.machine import ControllerSlot, DiskFormat, DiskGeometry, NaturalKey, Role
@@ -147,19 +148,37 @@ class Machine:
 
     def used(self) -> Mapping[int, set[int]]:
         """Slots of each pack that a recovery point refers to."""
-        used: dict[int, set[int]] = {}
-        packs = self.repository.packs
+        points = self.repository.manifests(SOURCE)
+        return used_slots(self.repository, [self.manifest(point) for point in points])
 
-        def mark(level: int, address: int) -> None:
-            if address:
-                used.setdefault(pack_of(address), set()).add(slot_of(address))
-                for child in packs.node(address).tolist() if level >= 0 else ():
-                    mark(level - 1, child)
 
-        for point in self.repository.manifests(SOURCE):
-            for disk in self.manifest(point).disks:
-                mark(disk.tree.shape.height - 1, disk.root)
-        return used
+def used_slots(repository: Repository, manifests: Iterable[Manifest]) -> dict[int, set[int]]:
+    """By brute force: slots of each pack that a recovery point refers to."""
+    used: dict[int, set[int]] = {}
+
+    def mark(level: int, address: int) -> None:
+        if address:
+            used.setdefault(pack_of(address), set()).add(slot_of(address))
+            for child in repository.packs.node(address).tolist() if level >= 0 else ():
+                mark(level - 1, child)
+
+    for manifest in manifests:
+        for disk in manifest.disks:
+            mark(disk.tree.shape.height - 1, disk.root)
+    return used
+
+
+def assert_only_used_packs(
+    repository: Repository, root: Path, manifests: Iterable[Manifest]
+) -> None:
+    """One generation of each pack that is used is there, without much that is of no use."""
+    used = used_slots(repository, manifests)
+    names = [file.relative_to(root).as_posix() for file in root.glob("packs/*/*/*")]
+    assert sorted(number for number, _ in filter(None, map(parse_pack_name, names))) == sorted(used)
+    for number, slots in used.items():
+        lengths = repository.packs.table(number).entries["length"].tolist()
+        useless = sum(length for slot, length in enumerate(lengths) if slot not in slots)
+        assert useless < WORTH * sum(lengths)
 
 
 def noise(seed: int, length: int) -> bytes:

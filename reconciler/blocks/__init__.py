@@ -29,9 +29,9 @@ what a disk is, `block_writer` and `pack_reader` move blocks, `pack_tables` know
 is the store with our errors. `threads` spreads work, `late` loads what is slow to load only when it
 is needed.
 
-What nobody needs is deleted by `prune`: `counts` tell what that is, `condemned` keeps others from
-building on it, `open_drafts` tell who may have done so before, and `rewrite` makes the next of a
-pack's `generations`.
+What nobody needs is deleted by `prune`: `counts` and `counted_points` tell what that is,
+`condemned` keeps others from building on it, `open_drafts` tell who may have done so before, and
+`rewrite` makes the next of a pack's `generations`.
 
 A disk is read by one thread at a time, or by several where the source can be shared; each thread
 then hashes, compresses, seals and stores what it has read in a pack of its own, and one more thread

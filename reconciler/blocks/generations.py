@@ -17,6 +17,13 @@ def generations(objects: Objects, shard: int) -> dict[int, list[str]]:
     return {number: [name for _, name in sorted(each)] for number, each in found.items()}
 
 
+def following(name: str) -> int:
+    """The generation after that of a pack's object."""
+    known = parse_pack_name(name)
+    assert known is not None  # noqa: S101 (it was found by its name)
+    return known[1] + 1
+
+
 def put_next(objects: Objects, number: int, generation: int, data: bytes) -> None:
     """Make a pack's next generation durable, then delete those before.
 

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 from reconciler.blocks.arrays import Entries
 from reconciler.blocks.codec import Bytes, Codec, Kind, block_hash
+from reconciler.blocks.generations import following
 from reconciler.blocks.keys import TAG_BYTES, PackKey
-from reconciler.blocks.layout import address_of, parse_pack_name
+from reconciler.blocks.layout import address_of
 from reconciler.blocks.pack import SALT_BYTES, PackTable, table_and_footer
 from reconciler.blocks.pack_reader import PackReader
 from reconciler.blocks.repository import Repository
@@ -109,9 +110,7 @@ def _next_generation(repository: Repository, number: int) -> int:
         name = repository.packs.tables.newest(number, lambda name: name)
     except BlockMissingError:
         return 0
-    known = parse_pack_name(name)
-    assert known is not None  # noqa: S101 (it was found by its name)
-    return known[1] + 1
+    return following(name)
 
 
 class _Rewriting:

@@ -4,12 +4,15 @@ import errno
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import datetime
-from typing import Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from typing_extensions import Buffer
 
 from reconciler.errors import BlockDamagedError, RepositoryUnavailableError
 from reconciler.ports import ObjectStore
+
+if TYPE_CHECKING:
+    from obspec import ObjectMeta
 
 Result = TypeVar("Result")
 
@@ -161,16 +164,17 @@ class Objects:
 
         Units: bytes.
         """
-        listing = _translated(prefix, lambda: iter(self._store.list(prefix)))
-        while (chunk := _translated(prefix, lambda: next(listing, None))) is not None:
-            yield from ((meta["path"], meta["size"]) for meta in chunk)
+        yield from ((meta["path"], meta["size"]) for meta in self._listed(prefix))
 
     def stamps(self, prefix: str) -> Iterator[tuple[str, str]]:
         """As `names`, with what tells an object from another one that had the name before."""
+        for meta in self._listed(prefix):
+            yield meta["path"], f"{meta['size']} {meta['last_modified'].timestamp()}"
+
+    def _listed(self, prefix: str) -> "Iterator[ObjectMeta]":
         listing = _translated(prefix, lambda: iter(self._store.list(prefix)))
         while (chunk := _translated(prefix, lambda: next(listing, None))) is not None:
-            for meta in chunk:
-                yield meta["path"], f"{meta['size']} {meta['last_modified'].timestamp()}"
+            yield from chunk
 
     def settle(self, folder: str) -> None:
         """Make durable what is found in a folder, before anything is built on it.

@@ -18,13 +18,12 @@ from typing import Final
 
 from reconciler.blocks.arrays import Addresses, np
 from reconciler.blocks.condemned import Condemnation
-from reconciler.blocks.counts import CountedPoint, ReferenceCounts
+from reconciler.blocks.counted_points import CountedPoints, kept_counts
+from reconciler.blocks.counts import ReferenceCounts
 from reconciler.blocks.draft_record import DraftRecord
-from reconciler.blocks.generations import delete, generations, put_next
+from reconciler.blocks.generations import delete, following, generations, put_next
 from reconciler.blocks.layout import (
-    MANIFESTS,
     pack_number,
-    parse_pack_name,
     sequence_of,
     shard_of,
     writer_of,
@@ -37,19 +36,14 @@ from reconciler.blocks.shard_counts import CountsLostError
 from reconciler.errors import (
     BlockDamagedError,
     BlockMissingError,
-    ItemNotFoundError,
     RepositoryUnavailableError,
 )
-from reconciler.model.names import DataSourceId, RecoveryPointId
 
 WORTH: Final = 0.25
 """The share of a pack's stored bytes that must be of no use: at most three bytes are copied for
 each one that is freed."""
 _MOST_SLOTS_NAMED: Final = 1 << 20
 """Of one condemnation, more or less; others follow when it was carried out."""
-
-_SLASHES: Final = 2
-"""Of a manifest's name; objects of other names are none of ours."""
 
 OnPack = Callable[[int], None]
 
@@ -98,7 +92,7 @@ def prune(
         return _pruned(_Pruning(repository, on_deleted, grace))
     except CountsLostError:
         # Nothing but time is lost: what was done holds, and the rest is found anew.
-        _counts(repository).discard()
+        kept_counts(repository).discard()
         return _pruned(_Pruning(repository, on_deleted, grace))
 
 
@@ -117,7 +111,7 @@ class _Pruning:
         self._on_deleted = on_deleted
         self._grace = grace
         self._sink = repository.writing()
-        self._counted = _Counted(repository)
+        self._counted = CountedPoints(repository)
 
     def condemn(self) -> bool:
         """Find what nothing refers to, and write it down; whether there is anything."""
@@ -260,10 +254,8 @@ class _Pruning:
         self, number: int, table: PackTable, useless: Sequence[int], name: str
     ) -> int:
         """Put a pack's next generation; how many bytes it is shorter."""
-        known = parse_pack_name(name)
-        assert known is not None  # noqa: S101 (it was found by its name)
         data = memoryview(self._sink.objects.get(name, MOST_PACK_BYTES))
-        generation = known[1] + 1
+        generation = following(name)
         anew = without(self._sink.packs.identity(number), table, data, useless, generation)
         put_next(self._sink.objects, number, generation, anew)
         return len(data) - len(anew)
@@ -282,62 +274,3 @@ def _worth(table: PackTable, is_useless: Addresses) -> Sequence[int]:
 def _may_use(draft: DraftRecord, condemnation: Condemnation) -> bool:
     """Whether a draft began before it could know of a condemnation."""
     return bool(draft.owner) and draft.obeys.get(str(condemnation.writer), 0) < condemnation.number
-
-
-class _Counted:
-    """Counts as they were kept, and what was sealed and dropped since."""
-
-    def __init__(self, repository: Repository) -> None:
-        self._repository = repository
-        self._objects = repository.writing().objects
-        self._counts = _counts(repository)
-
-    def brought_up_to_date(self) -> ReferenceCounts:
-        """Counts of the points that there are now; those that were lost are made anew.
-
-        Raises:
-            BlockDamagedError: What a point refers to cannot be told.
-            BlockMissingError: As above.
-            CountsLostError: They are of no use any more.
-        """
-        counts = self._counts
-        there = {n: s for n, s in self._objects.stamps(MANIFESTS) if n.count("/") == _SLASHES}
-        before = {n: each for n, each in counts.points.items() if there.get(n) != each.stamp}
-        for name in sorted(there):
-            if name not in counts.points or name in before:
-                self._add(counts, name, there[name])
-        # Who deleted them may have died before that was durable.
-        for source in {name.rpartition("/")[0] for name in before}:
-            self._objects.settle(source)
-        # After: what the new ones share with them has been counted.
-        for name, point in before.items():
-            try:
-                counts.remove(point.trees, self._repository.packs.nodes)
-            except (BlockDamagedError, BlockMissingError) as error:
-                raise CountsLostError(name) from error
-            if counts.points.get(name) is point:
-                del counts.points[name]
-        return counts
-
-    def _add(self, counts: ReferenceCounts, name: str, stamp: str) -> None:
-        _, source, point = name.split("/")
-        try:
-            manifest = self._repository.manifest(DataSourceId(source), RecoveryPointId(point))
-        except ItemNotFoundError:
-            return  # deleted meanwhile
-        trees = tuple((disk.tree.shape.height - 1, disk.root) for disk in manifest.disks)
-        try:
-            counts.add(trees, self._repository.packs.nodes)
-        except (BlockMissingError, BlockDamagedError) as error:
-            raise type(error)(
-                f"nobody can tell what recovery point {point} of {source} uses: {error.message}",
-                hint=error.hint,
-                **error.facts,
-            ) from error
-        counts.points[name] = CountedPoint(stamp=stamp, trees=trees)
-
-
-def _counts(repository: Repository) -> ReferenceCounts:
-    # What was looked at is told by sequences, which are the writer's own.
-    folder = repository.cache / f"counts-{repository.writing().numbers.writer}"
-    return ReferenceCounts(folder, str(repository.id))

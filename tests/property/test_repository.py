@@ -12,9 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.adapters.stores import FolderStore
-from reconciler.blocks.layout import pack_of, parse_pack_name, slot_of
 from reconciler.blocks.manifest import Manifest
-from reconciler.blocks.prune import WORTH, Pruned, prune
+from reconciler.blocks.prune import Pruned, prune
 from reconciler.blocks.repository import Repository
 from reconciler.blocks.verify import verify
 from reconciler.blocks.volume import RecoveryPointDisk
@@ -36,6 +35,7 @@ from reconciler.model.protection import (
     DiskDescription,
     PointDescription,
 )
+from tests.block_machine import assert_only_used_packs
 
 BLOCK = 4096
 FAN_OUT = 4
@@ -186,32 +186,9 @@ def test_every_sealed_point_reads_back_exactly(
         assert list(verify(other, manifests, read_blocks=True)) == []
 
 
-def used_slots(repository: Repository) -> dict[int, set[int]]:
-    """By brute force: slots of each pack that a recovery point refers to."""
-    used: dict[int, set[int]] = {}
-
-    def mark(level: int, address: int) -> None:
-        if address:
-            used.setdefault(pack_of(address), set()).add(slot_of(address))
-            for child in repository.packs.node(address).tolist() if level >= 0 else ():
-                mark(level - 1, child)
-
-    for point in repository.manifests(SOURCE):
-        for disk in repository.manifest(SOURCE, point).disks:
-            mark(disk.tree.shape.height - 1, disk.root)
-    return used
-
-
 def assert_little_is_of_no_use(repository: Repository, root: Path) -> None:
-    used = used_slots(repository)
-    names = [file.relative_to(root).as_posix() for file in root.glob("packs/*/*/*")]
-    there = {number for number, _ in filter(None, map(parse_pack_name, names))}
-    assert there == set(used)
-    assert len(names) == len(there)  # one generation of each
-    for number, slots in used.items():
-        lengths = repository.packs.table(number).entries["length"].tolist()
-        useless = sum(length for slot, length in enumerate(lengths) if slot not in slots)
-        assert useless < WORTH * sum(lengths)
+    points = repository.manifests(SOURCE)
+    assert_only_used_packs(repository, root, [repository.manifest(SOURCE, p) for p in points])
 
 
 @settings(max_examples=40, deadline=None)

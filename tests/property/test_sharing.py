@@ -11,14 +11,23 @@ from hypothesis import strategies as st
 
 from reconciler.adapters.stores import FolderStore
 from reconciler.blocks.draft import Draft, DraftDisk
-from reconciler.blocks.layout import pack_of, parse_pack_name, slot_of
 from reconciler.blocks.manifest import Manifest
-from reconciler.blocks.prune import WORTH, prune
+from reconciler.blocks.prune import prune
 from reconciler.blocks.repository import Repository
 from reconciler.blocks.verify import verify
 from reconciler.errors import RepositoryLockedError
 from reconciler.model.names import DataSourceId, RecoveryPointId
-from tests.block_machine import BLOCK, DISK, KEY, POINT, create, described, noise, read
+from tests.block_machine import (
+    BLOCK,
+    DISK,
+    KEY,
+    POINT,
+    assert_only_used_packs,
+    create,
+    described,
+    noise,
+    read,
+)
 
 WRITERS = 2
 SOURCES = [DataSourceId(f"source-{number}") for number in range(2)]
@@ -184,23 +193,7 @@ class Sharing:
 
     def assert_nothing_stays(self) -> None:
         repository = self.reader()
-        used: dict[int, set[int]] = {}
-
-        def mark(level: int, address: int) -> None:
-            if address:
-                used.setdefault(pack_of(address), set()).add(slot_of(address))
-                for child in repository.packs.node(address).tolist() if level >= 0 else ():
-                    mark(level - 1, child)
-
-        for manifest, _ in self.sealed.values():
-            for disk in manifest.disks:
-                mark(disk.tree.shape.height - 1, disk.root)
-        names = [each.relative_to(self._root).as_posix() for each in self._root.glob("packs/*/*/*")]
-        assert sorted(n for n, _ in filter(None, map(parse_pack_name, names))) == sorted(used)
-        for number, slots in used.items():
-            lengths = repository.packs.table(number).entries["length"].tolist()
-            useless = sum(length for slot, length in enumerate(lengths) if slot not in slots)
-            assert useless < WORTH * sum(lengths)
+        assert_only_used_packs(repository, self._root, [m for m, _ in self.sealed.values()])
         assert list(self._root.glob("drafts/*")) == []
 
 

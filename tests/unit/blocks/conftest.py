@@ -76,6 +76,15 @@ def repository(opened: Callable[[], Repository]) -> Repository:
 
 
 @pytest.fixture
+def other(
+    repository: Repository, store: FolderStore, tmp_path: Path, passphrase: str | None
+) -> Repository:
+    """The repository as another server has it open."""
+    number = Repository.claim_writer(store)
+    return Repository.open(store, cache=tmp_path / "other", writer=number, passphrase=passphrase)
+
+
+@pytest.fixture
 def make_disk() -> Callable[[int], DiskDescription]:
     def make(size: int) -> DiskDescription:
         geometry = DiskGeometry(size, 512, 4096, DiskFormat.VHDX, 1 << 20)

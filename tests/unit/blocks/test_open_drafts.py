@@ -11,7 +11,6 @@ from threading import Event, Thread
 
 import pytest
 
-from reconciler.adapters.stores import FolderStore
 from reconciler.blocks.condemned import Condemnation
 from reconciler.blocks.document import from_bytes, to_bytes
 from reconciler.blocks.draft import Draft
@@ -78,15 +77,6 @@ def put(make_disk: Callable[[int], DiskDescription]) -> Put:
         return draft
 
     return make
-
-
-@pytest.fixture
-def other(
-    repository: Repository, store: FolderStore, tmp_path: Path, passphrase: str | None
-) -> Repository:
-    """The repository as another server has it open."""
-    number = Repository.claim_writer(store)
-    return Repository.open(store, cache=tmp_path / "other", writer=number, passphrase=passphrase)
 
 
 class Records:

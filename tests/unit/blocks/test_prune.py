@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.adapters.stores import FolderStore
 from reconciler.blocks.condemned import Condemned
 from reconciler.blocks.layout import pack_name, pack_number
 from reconciler.blocks.manifest import Manifest
@@ -284,15 +283,6 @@ def test_a_large_index_forgets_as_well(
         again = seal(repository, f"again{number}", content(20, first=1 + 100 * number))
         assert again.statistics.blocks_new == (20 if is_new else 0)
         assert read(repository, again) == content(20, first=1 + 100 * number)
-
-
-@pytest.fixture
-def other(
-    repository: Repository, store: FolderStore, tmp_path: Path, passphrase: str | None
-) -> Repository:
-    """The repository as another server has it open."""
-    number = Repository.claim_writer(store)
-    return Repository.open(store, cache=tmp_path / "other", writer=number, passphrase=passphrase)
 
 
 def test_points_of_another_writer_count_as_users_and_its_packs_are_left_alone(

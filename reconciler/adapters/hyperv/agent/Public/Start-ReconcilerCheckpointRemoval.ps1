@@ -22,10 +22,7 @@ function Start-ReconcilerCheckpointRemoval {
     $entry = New-JournalEntry -RequestId $RequestId -Function 'Start-ReconcilerCheckpointRemoval' -VMId $VMId -More @{ Target = $CheckpointId }
     Start-Operation -Cmdlet $PSCmdlet -Entry $entry -Method {
         param($Cmdlet, $Entry)
-        $snapshot = Get-RecoverySnapshot -VMId $Entry.VMId | Where-Object { $_.ConfigurationID -eq $Entry.Target }
-        if ($null -eq $snapshot) {
-            Stop-Call -Cmdlet $Cmdlet -ErrorId 'CheckpointNotFound' -Target $Entry.Target -Message ("'{0}' has no checkpoint {1}" -f $Entry.VMId, $Entry.Target)
-        }
+        $snapshot = Find-RecoverySnapshot -Cmdlet $Cmdlet -Entry $Entry
         @{
             InputObject = Get-VirtualizationInstance -ClassName 'Msvm_VirtualSystemSnapshotService'
             MethodName = 'DestroySnapshot'
