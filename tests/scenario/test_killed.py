@@ -121,3 +121,19 @@ def test_express_full_backups_killed_at_every_boundary_are_healed_one_after_anot
     assert len(points) == len(shadows)
     for point, shadow in zip(points, shadows, strict=True):
         assert world.differing("web-01", point, shadow) == [], point
+
+
+def test_what_a_killed_first_copy_has_stored_is_not_read_again(small_world: World) -> None:
+    world = small_world.another("resumed")
+    killed_at(world, Boundary.PACKS_SYNCED)
+    shadow = world.shadow("shadow-resumed")
+
+    _, results = world.apply()
+
+    assert sum(r.outcome.bytes_read for r in results) == 0
+    assert sum(r.outcome.bytes_stored for r in results) < 10_000  # the nodes of its tree
+    (point,) = world.points("web-01")
+    assert world.differing("web-01", point, shadow) == []
+    other = small_world.another("not-resumed")
+    _, results = other.apply()
+    assert sum(r.outcome.bytes_read for r in results) > 10_000_000
