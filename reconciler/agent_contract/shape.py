@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from reconciler.model.ranges import ByteRange
 
-CONTRACT_VERSION = 1
+CONTRACT_VERSION = 2
 MODULE = "ReconcilerAgent"
 
 MAX_READ_BYTES = 4 << 20

@@ -26,7 +26,7 @@ from reconciler.lab.state import MachineState
 from reconciler.lab.tracking import changed_piece, epoch_of
 from reconciler.lab.wire.body import AgentError
 
-AGENT_VERSION = "1.0.0"
+AGENT_VERSION = "1.1.0"
 
 Arguments = Mapping[str, object]
 

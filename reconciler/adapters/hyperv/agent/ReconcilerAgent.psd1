@@ -1,6 +1,6 @@
 @{
     RootModule = 'ReconcilerAgent.psm1'
-    ModuleVersion = '1.0.0'
+    ModuleVersion = '1.1.0'
     GUID = '0b7f5c0e-4f0f-4f38-9a1e-5d2f5a1c9b11'
     Author = 'reconciler'
     Description = 'The protection agent of a Hyper-V host: looks and deeds for reconciler, and no decisions.'

@@ -4,8 +4,8 @@
 Set-StrictMode -Version Latest
 $ErrorActionPreference = 'Stop'
 
-$script:AgentVersion = '1.0.0'
-$script:ContractVersion = 1
+$script:AgentVersion = '1.1.0'
+$script:ContractVersion = 2
 $script:VirtualizationNamespace = 'root\virtualization\v2'
 $script:KeptOperations = 512
 $script:MaximumReadBytes = 4194304
