@@ -172,7 +172,7 @@ class Reconciler:
     def executor(self, plan: Plan) -> Executor:
         """What carries out actions of a plan."""
         stamp = PolicyStamp(plan.policy_digest, plan.policy_commit)
-        return Executor(self.tools, plan.id, stamp, self.tell_every_s)
+        return Executor(self.tools, plan.id, stamp, self.tell_every_s, plan.neighbours)
 
     def carry_out(self, plan: Plan) -> Iterator[Result]:
         """Do what was planned; results come as they are ready. Safe to kill and to repeat."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from reconciler.model.machine import (
     Checkpoint,
+    ClusterFacts,
     HostFacts,
     HostReport,
     ReferencePoint,
@@ -87,6 +88,10 @@ class HostSession(DiskFiles, Protocol):
         """
         ...
 
+    def cluster(self) -> ClusterFacts | None:
+        """The cluster that the host is a node of, as it sees it; None for a stand-alone host."""
+        ...
+
     def checkpoints(self, vm_ids: Sequence[VmId] = ()) -> Sequence[Checkpoint]:
         """All recovery checkpoints, ours and others'."""
         ...
@@ -118,6 +123,10 @@ class HostSession(DiskFiles, Protocol):
 
     def converted(self, vm_id: VmId, request_id: RequestId) -> ReferencePoint | None:
         """What an earlier conversion with this request id made; None if the host knows of none."""
+        ...
+
+    def conversion(self, request_id: RequestId) -> ReferencePointId | None:
+        """The id of what it made, from the host's journal; its machine may have moved away."""
         ...
 
     def save_machine(self, vm_id: VmId, request_id: RequestId) -> None:

@@ -94,6 +94,10 @@ class Event(StrEnum):
         "machine.stays_saved",
         "A machine that we saved could not be resumed; the next pass tries again.",
     )
+    MACHINE_FOLLOWED = (
+        "machine.followed",
+        "A machine is on another node of its cluster; its job goes on there, or tidies up there.",
+    )
     ALERT_OPENED = "alert.opened", "A condition needs attention."
     ALERT_RESOLVED = "alert.resolved", "A condition that needed attention is gone."
     REQUEST_OPENED = "request.opened", "A person asked for something."

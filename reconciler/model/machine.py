@@ -202,6 +202,8 @@ class ClusterFacts:
     """Up, Down, Paused or Joining."""
     owners: Mapping[VmId, str]
     """The node that owns each clustered machine."""
+    group_states: Mapping[VmId, str] = field(default_factory=dict)
+    """Of the machine's group: Online, Offline, Failed, PartialOnline or Pending."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -222,6 +222,8 @@ class Plan:
     """Written down before any action begins, together with `watches`."""
     watches: Mapping[HostName, Watch] = field(default_factory=dict)
     """How far the events of each host are taken note of in this plan."""
+    neighbours: Mapping[HostName, tuple[HostName, ...]] = field(default_factory=dict)
+    """The other nodes of each host's cluster, where its machines may go meanwhile."""
     refusals: tuple[Refusal, ...] = ()
     unknown: frozenset[HostName] = frozenset()
     """Hosts that said nothing: alerts about what runs there stay as they are."""

@@ -8,6 +8,7 @@ from typing import Final
 from reconciler.model.machine import NaturalKey
 from reconciler.model.names import DataSourceId, GroupName, PlanId
 from reconciler.model.observed import Observed, RecoveryRequest
+from reconciler.plan import clusters
 from reconciler.plan.actions import (
     Action,
     Capture,
@@ -118,6 +119,7 @@ def make_plan(wanted: PolicySet, observed: Observed, occasion: Occasion) -> Plan
         doubts=noted.doubts,
         watches=noted.watches,
         refusals=tuple(refusals.of(actions)),
+        neighbours=clusters.neighbours(wanted, observed),
         unknown=frozenset(observed.inventory.silent),
         members=frozenset(
             source.id
@@ -216,6 +218,7 @@ def _findings(
     if not occasion.has_hole:
         yield from unclaimed(found.unclaimed, held)
     yield from not_available_yet(wanted.groups)
+    yield from clusters.findings(wanted, observed)
     yield from deduplicated(found.members, observed.inventory.reports)
     if occasion.expiry_paused:
         yield Finding(

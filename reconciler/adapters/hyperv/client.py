@@ -16,6 +16,7 @@ from reconciler.agent_contract import AgentFunction, OperationState
 from reconciler.errors import DiskNotSupportedError, HostRefusedError, ItemNotFoundError
 from reconciler.model.machine import (
     Checkpoint,
+    ClusterFacts,
     HostFacts,
     HostReport,
     ReferencePoint,
@@ -71,6 +72,10 @@ class HyperVHost:
     def machines(self, vm_ids: Sequence[VmId] = ()) -> Sequence[VirtualMachine]:
         """All machines, or some; planned ones of a migration are left out."""
         return self._looks.machines(vm_ids)
+
+    def cluster(self) -> ClusterFacts | None:
+        """The cluster that the host is a node of, as it sees it; None for a stand-alone host."""
+        return self._looks.cluster()
 
     def checkpoints(self, vm_ids: Sequence[VmId] = ()) -> Sequence[Checkpoint]:
         """All recovery checkpoints, ours and others'."""
@@ -133,10 +138,15 @@ class HyperVHost:
 
     def converted(self, vm_id: VmId, request_id: RequestId) -> ReferencePoint | None:
         """What an earlier conversion with this request id made; None if the host knows of none."""
+        made = self.conversion(request_id)
+        return None if made is None else self._reference_point(vm_id, made)
+
+    def conversion(self, request_id: RequestId) -> ReferencePointId | None:
+        """The id of what it made, from the host's journal; its machine may have moved away."""
         ended = self._calls.ended(request_id)
         if ended is None or OperationState(str(ended["State"])) not in contract.SUCCEEDED:
             return None
-        return self._reference_point(vm_id, ended["ReferencePointId"])
+        return ReferencePointId(str(ended["ReferencePointId"]))
 
     def save_machine(self, vm_id: VmId, request_id: RequestId) -> None:
         """Save a running machine and wait until it is; one that is saved already stays so."""

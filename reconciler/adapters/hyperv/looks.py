@@ -39,7 +39,7 @@ class Looks:
             machines=self.machines(()),
             checkpoints=self.checkpoints(()),
             reference_points=self.reference_points(()),
-            cluster=self._cluster() if facts.cluster else None,
+            cluster=self.cluster() if facts.cluster else None,
             volumes=self._volumes(),
             events=self._events(after_event),
         )
@@ -76,7 +76,8 @@ class Looks:
         decoder, answers = self._calls.all(contract.GET_REFERENCE_POINT, **_only(vm_ids))
         return tuple(decode_machine.reference_point(decoder, answer) for answer in answers)
 
-    def _cluster(self) -> ClusterFacts | None:
+    def cluster(self) -> ClusterFacts | None:
+        """The cluster that the host is a node of; None for a stand-alone host."""
         decoder, answers = self._calls.all(contract.GET_CLUSTER)
         if len(answers) > 1:
             raise decoder.broken(f"{len(answers)} clusters of one node")
