@@ -26,10 +26,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         yield world
 
 
-def host_of(world: World) -> str:
-    return next(h for h in world.addresses if world.report(h).machines)
-
-
 def migrate(world: World) -> None:
     (target,) = set(world.addresses) - {at(world)}
     world.door(VM).ask("migrate", vm=VM, to=target, seconds=0.0)
