@@ -267,7 +267,8 @@ def test_an_agent_of_another_contract_is_refused_with_both_versions(
         with pytest.raises(HostRefusedError) as refused:
             ask()
         assert refused.value.message == (
-            f"the agent on hv1 speaks contract {version}, this reconciler speaks 1"
+            f"the agent on hv1 speaks contract {version}, "
+            f"this reconciler speaks {contract.CONTRACT_VERSION}"
         )
         assert "hv1" in refused.value.hint
     assert {name for name, _ in agent.asked} == {"Get-ReconcilerHost"}

@@ -500,7 +500,7 @@ def test_a_disk_of_another_format_is_a_fault_of_its_machine() -> None:
     assert found.disks == (ERP_DISK,)
     (fault,) = found.faults
     assert "SCSI 0:7" in fault
-    assert "'VHDSet'" in fault
+    assert "'QCOW2'" in fault
 
 
 def test_two_disks_at_one_slot_are_a_fault() -> None:
