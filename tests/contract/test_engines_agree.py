@@ -228,6 +228,7 @@ def test_disks_that_no_checkpoint_holds_are_told_the_same(
 ) -> None:
     engines.host.set_property("fin-sql01", "State", "Running")
     engines.host.set_property("fin-sql01", f"HardDrives.1.{name}", value)
+    engines.host.settle()
     try:
         (machine,) = engines.both(contract.GET_MACHINE, VMId=[engines.machines["fin-sql01"]])
         taken = take(engines, "powershell", vm="fin-sql01")
