@@ -53,7 +53,7 @@ def take(book: HostBook, machine: MachineState, record: OperationRecord) -> None
         raise RefusedError(INVALID_STATE, "a write of a guest was cut off; restart the host")
     _refuse_unfit(book, machine, record)
     _refuse_faulty(book, machine)
-    disks = [disk for disk in machine.disks if disk.has_file]
+    disks = [disk for disk in machine.disks if disk.has_file and not disk.is_shared]
     children = [child_path(disk) for disk in disks]
     for disk, child in zip(disks, children, strict=True):
         LabDisk.create_child(book.local(child), book.local(disk.live_path), disk.live_path)

@@ -1,7 +1,5 @@
 """What a host shows of its machines, in the contract's fields: facts and what a person set."""
 
-from collections.abc import Mapping
-
 from reconciler.lab.book import HostBook
 from reconciler.lab.cluster import ClusterState
 from reconciler.lab.power import computer_name
@@ -17,6 +15,21 @@ from reconciler.lab.state import (
 from reconciler.model.machine import ControllerSlot
 
 Answer = dict[str, object]
+
+_NO_FILE: Answer = {
+    "Path": "",
+    "DiskNumber": None,
+    "DiskIdentifier": "",
+    "VhdFormat": "",
+    "VhdType": "",
+    "Size": 0,
+    "FileSize": 0,
+    "BlockSize": 0,
+    "LogicalSectorSize": 0,
+    "PhysicalSectorSize": 0,
+    "SupportPersistentReservations": False,
+}
+"""What is told of a pass-through disk beside its slot and number."""
 
 
 def machine_answer(book: HostBook, machine: MachineState, going_on: list[str]) -> Answer:
@@ -126,23 +139,26 @@ def operation_answer(record: OperationRecord) -> Answer:
 
 def drive_answer(book: HostBook, disk: DiskState, path: str) -> Answer:
     """A hard drive that shows one file of the disk's stack."""
+    if not disk.has_file:
+        return _slot(disk.slot) | _NO_FILE | disk.properties
     answer: Answer = {
         **_slot(disk.slot),
-        "Path": path if disk.has_file else "",
+        "Path": path,
         "DiskNumber": None,
         "DiskIdentifier": disk.virtual_disk_id,
         "VhdFormat": disk.format,
         "VhdType": "Differencing" if path in disk.chain[1:] else "Dynamic",
         "Size": disk.virtual_bytes,
-        "FileSize": book.local(path).stat().st_size if path else 0,
+        "FileSize": book.local(path).stat().st_size,
         "BlockSize": disk.format_block_bytes,
         "LogicalSectorSize": disk.logical_sector_bytes,
         "PhysicalSectorSize": disk.physical_sector_bytes,
+        "SupportPersistentReservations": False,
     }
     return answer | disk.properties
 
 
-def _slot(slot: ControllerSlot) -> Mapping[str, object]:
+def _slot(slot: ControllerSlot) -> Answer:
     return {
         "ControllerType": slot.controller_type,
         "ControllerNumber": slot.controller_number,

@@ -59,6 +59,12 @@ class DiskState(Record):
         return self.chain[-1] if self.chain else ""
 
     @property
+    def is_shared(self) -> bool:
+        """Whether several machines may have it; no checkpoint holds it then."""
+        is_set = self.properties.get("VhdFormat") == "VHDSet"
+        return is_set or bool(self.properties.get("SupportPersistentReservations"))
+
+    @property
     def has_file(self) -> bool:
         """False for a pass-through disk."""
         return bool(self.chain) and self.properties.get("DiskNumber") is None

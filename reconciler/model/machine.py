@@ -85,6 +85,14 @@ class PassThroughDisk:
 
 
 @dataclass(frozen=True, slots=True)
+class SharedDisk:
+    """A disk file that several machines may write to: no checkpoint of one of them holds it."""
+
+    slot: ControllerSlot
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
 class IntegrationService:
     """One integration component, known by the GUID of its kind (names are localised)."""
 
@@ -118,6 +126,7 @@ class VirtualMachine:
     """OSName of the key-value pairs that the guest publishes; empty when it publishes none."""
     disks: tuple[VirtualDisk, ...]
     pass_through: tuple[PassThroughDisk, ...] = ()
+    shared: tuple[SharedDisk, ...] = ()
     integration_services: tuple[IntegrationService, ...] = ()
     faults: tuple[str, ...] = ()
     """What the host told of this machine that nobody can protect it with."""

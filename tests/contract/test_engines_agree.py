@@ -216,6 +216,33 @@ def test_properties_that_a_host_may_have_are_told_the_same(engines: Engines) -> 
     assert powershell == python
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "usual"),
+    [
+        ("SupportPersistentReservations", "true", "false"),
+        ("DiskNumber", "4", "null"),
+    ],
+)
+def test_disks_that_no_checkpoint_holds_are_told_the_same(
+    engines: Engines, name: str, value: str, usual: str
+) -> None:
+    engines.host.set_property("fin-sql01", "State", "Running")
+    engines.host.set_property("fin-sql01", f"HardDrives.1.{name}", value)
+    engines.host.settle()
+    try:
+        (machine,) = engines.both(contract.GET_MACHINE, VMId=[engines.machines["fin-sql01"]])
+        taken = take(engines, "powershell", vm="fin-sql01")
+        (point,) = engines.both(contract.GET_CHECKPOINT)
+        removal = {"CheckpointId": taken["CheckpointId"]}
+        engines.do("python", contract.START_CHECKPOINT_REMOVAL, "fin-sql01", **removal)
+    finally:
+        engines.host.set_property("fin-sql01", f"HardDrives.1.{name}", usual)
+
+    told_so = [d[name] for d in machine["HardDrives"] if d["ControllerLocation"] == 1]
+    assert told_so == [4 if name == "DiskNumber" else True]
+    assert [drive["ControllerLocation"] for drive in point["HardDrives"]] == [0]
+
+
 def test_volumes_and_lost_nodes_are_told_the_same(engines: Engines) -> None:
     engines.host.set_volume("D:", "ProtectionStatus", "On")
     engines.host.set_volume("D:", "DedupEnabled", "true")
@@ -478,15 +505,4 @@ def test_every_kind_of_machine_is_told_the_same(tmp_path: Path, definition: LabD
             )
             engines.both(contract.GET_HOST)
             engines.both(contract.GET_VOLUME)
-            machines = {engine: engines.ask(engine, contract.GET_MACHINE) for engine in ENGINES}
-            for told_machines in machines.values():
-                for machine in told_machines:
-                    machine["HardDrives"] = [known(drive) for drive in machine["HardDrives"]]
-            assert machines["powershell"] == machines["python"]
-
-
-def known(drive: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Of a pass-through disk, no more than where it is: it has no file that could tell more."""
-    names = {"ControllerType", "ControllerNumber", "ControllerLocation", "Path", "DiskNumber"}
-    has_file = drive["DiskNumber"] is None
-    return {name: value for name, value in drive.items() if has_file or name in names}
+            engines.both(contract.GET_MACHINE)

@@ -365,6 +365,7 @@ def test_a_checkpoint_with_a_disk_that_cannot_be_read_is_told_apart(
         "BlockSize": 0,
         "LogicalSectorSize": 512,
         "PhysicalSectorSize": 512,
+        "SupportPersistentReservations": False,
     }
     agent.give(contract.GET_CHECKPOINT, checkpoint() | {"HardDrives": [odd]})
     with pytest.raises(DiskNotSupportedError) as refused:

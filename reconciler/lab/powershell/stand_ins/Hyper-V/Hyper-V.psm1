@@ -12,7 +12,7 @@ function ConvertTo-Drive {
         ControllerType = $Drive.ControllerType
         ControllerNumber = [int] $Drive.ControllerNumber
         ControllerLocation = [int] $Drive.ControllerLocation
-        SupportPersistentReservations = $false
+        SupportPersistentReservations = [bool] $Drive.SupportPersistentReservations
         Id = $Drive.Id
         VMId = $Owner
     }
