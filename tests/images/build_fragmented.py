@@ -29,11 +29,10 @@ def run(*words: object) -> None:
 def fill(root: Path) -> None:
     for number in range(FILLERS):
         (root / f"filler-{number:04}.bin").write_bytes(bytes(PAGE))
-    with (root / "ballast.bin").open("wb") as ballast:
+    with (root / "ballast.bin").open("wb", buffering=0) as ballast:
         try:
             while True:
                 ballast.write(bytes(PAGE))
-                ballast.flush()
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 raise
