@@ -2,7 +2,6 @@
 
 import io
 from pathlib import Path
-from random import Random
 
 import pyfsntfs  # type: ignore[import-not-found]
 import pytest
@@ -10,6 +9,7 @@ import pytest
 from reconciler.blocks.guest.bytes import GuestBytes, NotUnderstood
 from reconciler.blocks.guest.ntfs import NtfsVolume
 from reconciler.blocks.guest.page_files import page_files
+from reconciler.lab.dice import Dice
 from reconciler.lab.images.manifest import DiskImage, read_manifest
 from reconciler.lab.images.sparse import unpack_runs
 from reconciler.model.ranges import ByteRange, merged
@@ -75,14 +75,14 @@ def test_the_page_files_of_the_lab_are_found_behind_their_partition_tables(
 
 @pytest.mark.parametrize("seed", range(20))
 def test_damage_is_refused_or_changes_nothing_it_should_not(seed: int) -> None:
-    dice = Random(seed)
+    dice = Dice(str(seed))
     data = volume("fragmented-512")
     table = data.index(b"FILE0", 4096)
     for _ in range(200):
         broken = Memory(bytearray(data))
-        for _ in range(dice.randrange(1, 6)):
-            at = dice.choice((dice.randrange(512), table + dice.randrange(1024 * 80)))
-            broken.data[at] = dice.randrange(256)  # type: ignore[index]
+        for _ in range(dice.between(1, 5)):
+            at = dice.pick((dice.below(512), table + dice.below(1024 * 80)))
+            broken.data[at] = dice.below(256)  # type: ignore[index]
         try:
             reader = NtfsVolume(GuestBytes(broken), ByteRange(0, SIZE), 512)
             places = [place for _, found in reader.page_files() for place in found]
