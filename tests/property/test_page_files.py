@@ -1,7 +1,7 @@
 """The law of what is left out: all other bytes of a recovered disk are the source's."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -82,8 +82,8 @@ class Source:
     def hashes_of(self, ranges: Sequence[ByteRange]) -> list[bytes]:
         return [sha256(data).digest() for data in self.read(ranges)]
 
-    def allocated(self, start: int, end: int) -> list[ByteRange]:
-        return [ByteRange(start, end)] if start < end else []
+    def allocated(self, start: int, end: int) -> Iterator[ByteRange]:
+        yield from [ByteRange(start, end)] if start < end else []
 
 
 @settings(max_examples=60, deadline=None)
