@@ -6,7 +6,7 @@ Their bytes never pass through the Hyper-V host: it may not go on to a third com
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from reconciler.adapters.unc import UncPath
+from reconciler.model.unc import UncPath
 from reconciler.errors import HostRefusedError
 from reconciler.ports import DiskFiles, RandomAccess
 

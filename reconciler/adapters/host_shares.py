@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from reconciler.adapters.file_servers import ServerFiles
-from reconciler.adapters.unc import UncPath
+from reconciler.model.unc import UncPath
 from reconciler.errors import HostError
 from reconciler.logs import Event, get_logger
 from reconciler.model.names import HostName

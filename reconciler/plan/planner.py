@@ -35,6 +35,7 @@ from reconciler.plan.index import Index, index
 from reconciler.plan.leftovers import left_saved, leftovers
 from reconciler.plan.members import Member, Membership, membership
 from reconciler.plan.placement import Placing, placed
+from reconciler.plan.prerequisites import of_members
 from reconciler.plan.protect import protect
 from reconciler.plan.requests import Refusals
 from reconciler.plan.standing import standing
@@ -217,6 +218,7 @@ def _findings(
         yield from unclaimed(found.unclaimed, held)
     yield from not_available_yet(wanted.groups)
     yield from deduplicated(found.members, observed.inventory.reports)
+    yield from of_members(observed, (member.machine.key for member in found.members))
     if occasion.expiry_paused:
         yield Finding(
             "expiry.paused",

@@ -20,7 +20,7 @@ from reconciler.adapters.smb.files import SmbFiles
 from reconciler.adapters.smb.messages import OpenedFile
 from reconciler.adapters.smb.pumped import PumpedConnection
 from reconciler.adapters.smb.session import SmbServer, SmbSession
-from reconciler.adapters.unc import UncPath
+from reconciler.model.unc import UncPath
 from reconciler.errors import DiskUnreadableError, HostRefusedError, HostUnreachableError
 from reconciler.lab.file_server import create_file_server
 from reconciler.lab.samba import Samba, is_installed

@@ -11,7 +11,7 @@ from reconciler.adapters.hyperv.calls import AgentCalls
 from reconciler.adapters.hyperv.decode import broken_contract
 from reconciler.adapters.hyperv.host_file import HostFile
 from reconciler.adapters.hyperv.looks import Looks
-from reconciler.adapters.unc import unc_path
+from reconciler.model.unc import unc_path
 from reconciler.agent_contract import AgentFunction, OperationState
 from reconciler.errors import DiskNotSupportedError, HostRefusedError, ItemNotFoundError
 from reconciler.model.machine import (

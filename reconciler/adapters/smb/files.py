@@ -17,7 +17,7 @@ from reconciler.adapters.smb.errors import (
 )
 from reconciler.adapters.smb.session import SmbFileHandle, SmbServer, SmbSession
 from reconciler.adapters.smb.spans import Spans
-from reconciler.adapters.unc import UncPath, unc_path
+from reconciler.model.unc import UncPath, unc_path
 from reconciler.errors import DiskUnreadableError, HostError
 from reconciler.model.ranges import ByteRange, pieces, total_bytes
 from reconciler.ports import RandomAccess

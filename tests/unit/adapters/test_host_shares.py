@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from reconciler.adapters.host_shares import HostShares, share_path
-from reconciler.adapters.unc import UncPath
+from reconciler.model.unc import UncPath
 from reconciler.errors import DiskUnreadableError, HostUnreachableError
 from reconciler.logs import Event
 from reconciler.model.names import HostName
