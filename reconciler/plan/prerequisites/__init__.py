@@ -33,7 +33,7 @@ IN_PLANS: Final[tuple[Check, ...]] = (
     scale,
 )
 TOLD_BY_PLANS_ANYWAY: Final[tuple[Check, ...]] = (vss_service, encrypted_volumes)
-"""A plan says what follows: how a guest that is not asked is captured, which replica is in doubt."""
+"""A plan says what follows from these: how a guest is captured, which replica is in doubt."""
 
 
 def of_hosts(observed: Observed) -> Iterator[Finding]:

@@ -8,11 +8,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from reconciler.adapters.host_shares import HostShares, share_path
-from reconciler.model.unc import UncPath
 from reconciler.errors import DiskUnreadableError, HostUnreachableError
 from reconciler.logs import Event
 from reconciler.model.names import HostName
 from reconciler.model.ranges import ByteRange
+from reconciler.model.unc import UncPath
 
 DISK = "C:\\VMs\\disk.vhdx"
 SHARED = "\\\\hv1\\C$\\VMs\\disk.vhdx"

@@ -18,6 +18,26 @@ function ConvertTo-Drive {
     }
 }
 
+function Get-Seldom {
+    param([string] $VMId)
+    $told = @(Invoke-Lab -Operation 'powershell_look' -Arguments @{ function = 'Get-ReconcilerRequirement'; arguments = @{} } | ForEach-Object { $_ })[0]
+    @($told.Machines | Where-Object { $_.VMId -eq $VMId })[0]
+}
+
+function Get-IntegrationVersion {
+    param([string] $VMId)
+    $text = (Get-Seldom -VMId $VMId).IntegrationServicesVersion
+    if ($text) { [version] $text } else { $null }
+}
+
+function Get-VMScsiController {
+    [CmdletBinding()]
+    param([Parameter(Mandatory = $true)] [object] $VM)
+    for ($number = 0; $number -lt (Get-Seldom -VMId "$($VM.Id)").ScsiControllers; $number++) {
+        [pscustomobject] @{ PSTypeName = 'Microsoft.HyperV.PowerShell.VMScsiController'; ControllerNumber = $number; Drives = @(); VMId = $VM.Id }
+    }
+}
+
 function ConvertTo-VM {
     param([object] $Machine)
     $status = Get-LocalisedText -Key $Machine.VMId -English 'Operating normally' -German 'Normaler Betrieb'
@@ -40,6 +60,7 @@ function ConvertTo-VM {
         ReplicationState = $Machine.ReplicationState
         ReplicationHealth = $Machine.ReplicationHealth
         Notes = $Machine.Notes
+        IntegrationServicesVersion = Get-IntegrationVersion -VMId $Machine.VMId
         IsClustered = [bool] $Machine.IsClustered
         HardDrives = @($Machine.HardDrives | ForEach-Object { ConvertTo-Drive -Drive $_ -Owner ([guid] $Machine.VMId) })
     }
@@ -169,4 +190,4 @@ function Get-VMReplication {
     }
 }
 
-Export-ModuleMember -Function Get-VM, Get-VMHardDiskDrive, Get-VHD, Get-VMSnapshot, Get-VMIntegrationService, Get-VMReplication
+Export-ModuleMember -Function Get-VM, Get-VMHardDiskDrive, Get-VHD, Get-VMSnapshot, Get-VMIntegrationService, Get-VMReplication, Get-VMScsiController
