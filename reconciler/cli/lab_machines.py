@@ -53,10 +53,10 @@ def set_volume(folder: Path, host: str, path: str, name: str, value: str) -> Non
 @click.argument("name", metavar="PROPERTY")
 @click.argument("value")
 def set_host(folder: Path, host: str, name: str, value: str) -> None:
-    """Set what a host or a file server has that backups need.
+    r"""Set what a host or a file server has that backups need.
 
     VssProviders (1,2,3), NoAutoMount (0 or 1), Chimney, IntegrationServicesVersion,
-    FileServerVssAgent (an InstallState), ShareAccess.SHARE (LAB\\HV1$:Allow:Full,…). Of a machine,
+    FileServerVssAgent (an InstallState), ShareAccess.SHARE (LAB\HV1$:Allow:Full,…). Of a machine,
     `lab set` has ScsiControllers and IntegrationServicesVersion.
     """
     ControlClient(folder, host).ask("set_requirement", name=name, value=value)
