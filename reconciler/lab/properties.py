@@ -31,7 +31,7 @@ def set_property(machine: MachineState, name: str, text: str) -> None:
         SettingsError: The text is no value of that property.
     """
     if name == "ScsiControllers":
-        machine.scsi_controllers = int(_value(_CONTROLLERS, text) or 0)
+        machine.scsi_controllers = int(str(_value(_CONTROLLERS, text)))
         return
     if name == "IntegrationServicesVersion":
         machine.integration_version = text

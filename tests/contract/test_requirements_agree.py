@@ -1,4 +1,4 @@
-"""Prerequisites are told the same by the lab's engine and by the agent's module, right and wrong."""
+"""Prerequisites are told the same by the lab's engine and by the agent's module."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -46,12 +46,10 @@ def on(machine: VirtualMachine, *paths: str) -> VirtualMachine:
     return replace(machine, disks=tuple(replace(machine.disks[0], path=path) for path in paths))
 
 
-def with_host(observed: Observed, **fields: object) -> Observed:
-    """The look, with other facts of hv1; `os_build` is one of its own."""
+def with_host(observed: Observed, os_build: int = 20_348, **fields: object) -> Observed:
+    """The look, with other facts of hv1."""
     report = observed.inventory.reports[HostName("hv1")]
-    facts = replace(
-        report.facts, computer_name="hv1", os_build=fields.pop("os_build", report.facts.os_build)
-    )
+    facts = replace(report.facts, computer_name="hv1", os_build=os_build)
     fields = {"requirements": GOOD, **fields}
     changed: HostReport = replace(report, facts=facts, **fields)  # type: ignore[arg-type]
     reports = {**observed.inventory.reports, HostName("hv1"): changed}

@@ -18,22 +18,10 @@ function ConvertTo-Drive {
     }
 }
 
-function Get-Seldom {
-    param([string] $VMId)
-    $told = @(Invoke-Lab -Operation 'powershell_look' -Arguments @{ function = 'Get-ReconcilerRequirement'; arguments = @{} } | ForEach-Object { $_ })[0]
-    @($told.Machines | Where-Object { $_.VMId -eq $VMId })[0]
-}
-
-function Get-IntegrationVersion {
-    param([string] $VMId)
-    $text = (Get-Seldom -VMId $VMId).IntegrationServicesVersion
-    if ($text) { [version] $text } else { $null }
-}
-
 function Get-VMScsiController {
     [CmdletBinding()]
     param([Parameter(Mandatory = $true)] [object] $VM)
-    for ($number = 0; $number -lt (Get-Seldom -VMId "$($VM.Id)").ScsiControllers; $number++) {
+    for ($number = 0; $number -lt $VM.LabMachine.ScsiControllers; $number++) {
         [pscustomobject] @{ PSTypeName = 'Microsoft.HyperV.PowerShell.VMScsiController'; ControllerNumber = $number; Drives = @(); VMId = $VM.Id }
     }
 }
@@ -60,7 +48,7 @@ function ConvertTo-VM {
         ReplicationState = $Machine.ReplicationState
         ReplicationHealth = $Machine.ReplicationHealth
         Notes = $Machine.Notes
-        IntegrationServicesVersion = Get-IntegrationVersion -VMId $Machine.VMId
+        IntegrationServicesVersion = if ($Machine.IntegrationServicesVersion) { [version] $Machine.IntegrationServicesVersion } else { $null }
         IsClustered = [bool] $Machine.IsClustered
         HardDrives = @($Machine.HardDrives | ForEach-Object { ConvertTo-Drive -Drive $_ -Owner ([guid] $Machine.VMId) })
     }
