@@ -17,6 +17,7 @@ COMMANDS: Final = {
     "run": "Keep what the policies declare: the unattended loop.",
     "request": "Ask for a backup, a consistency check, or points to be let go, now.",
     "show": "Show hosts, machines and recovery points.",
+    "hosts": "Show which prerequisites hosts and machines lack.",
     "disk-allocation": "Show what machines take on which volume, and what should be added.",
     "recover": "Get something back out of a recovery point.",
     "replica": "Create a replica from removable media: export, carry, import.",

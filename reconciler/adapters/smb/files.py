@@ -17,9 +17,9 @@ from reconciler.adapters.smb.errors import (
 )
 from reconciler.adapters.smb.session import SmbFileHandle, SmbServer, SmbSession
 from reconciler.adapters.smb.spans import Spans
-from reconciler.adapters.unc import UncPath, unc_path
 from reconciler.errors import DiskUnreadableError, HostError
 from reconciler.model.ranges import ByteRange, pieces, total_bytes
+from reconciler.model.unc import UncPath, unc_path
 from reconciler.ports import RandomAccess
 
 T = TypeVar("T")
@@ -57,6 +57,10 @@ class SmbFiles:
                 hint="the disk may have been moved; the next pass looks again",
             )
         return SmbFile(self, path, parts)
+
+    def requirements(self, shares: Sequence[str]) -> None:
+        """Nothing: what a server has beside files is told by an agent only."""
+        del shares
 
     def close(self) -> None:
         """End the session; never raises."""

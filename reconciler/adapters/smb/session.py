@@ -18,9 +18,9 @@ from reconciler.adapters.smb.errors import CannotConnectError, logging_in
 from reconciler.adapters.smb.messages import CREDIT_BYTES, OpenedFile
 from reconciler.adapters.smb.pace import Pace
 from reconciler.adapters.smb.pumped import CONNECT_S, PumpedConnection
-from reconciler.adapters.unc import UncPath
 from reconciler.errors import HostRefusedError
 from reconciler.model.ranges import ByteRange
+from reconciler.model.unc import UncPath
 
 CLEANUP_S: Final = 5
 """Longest wait for an answer that changes nothing for us."""

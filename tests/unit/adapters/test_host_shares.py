@@ -8,11 +8,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from reconciler.adapters.host_shares import HostShares, share_path
-from reconciler.adapters.unc import UncPath
 from reconciler.errors import DiskUnreadableError, HostUnreachableError
 from reconciler.logs import Event
 from reconciler.model.names import HostName
 from reconciler.model.ranges import ByteRange
+from reconciler.model.unc import UncPath
 
 DISK = "C:\\VMs\\disk.vhdx"
 SHARED = "\\\\hv1\\C$\\VMs\\disk.vhdx"
@@ -60,6 +60,9 @@ class Server:
         if self.is_away:
             raise HostUnreachableError("nobody answers", hint="start it")
         return self.files.get(path, Gone(b""))
+
+    def requirements(self, shares: Sequence[str]) -> None:
+        raise AssertionError(shares)
 
     def close(self) -> None:
         self.is_away = True

@@ -13,6 +13,7 @@
         'Get-ReconcilerCluster'
         'Get-ReconcilerVolume'
         'Get-ReconcilerEvent'
+        'Get-ReconcilerRequirement'
         'Start-ReconcilerCheckpoint'
         'Start-ReconcilerConversion'
         'Start-ReconcilerCheckpointRemoval'

@@ -23,7 +23,7 @@ foreach ($name in 'CimCmdlets', 'Microsoft.PowerShell.Diagnostics', 'Hyper-V') {
 }
 # Features that a host may lack.
 $script:Feature = @{}
-foreach ($name in 'FailoverClusters', 'BitLocker', 'Deduplication') {
+foreach ($name in 'FailoverClusters', 'BitLocker', 'Deduplication', 'NetTCPIP', 'SmbShare', 'ServerManager') {
     $script:Feature[$name] = [bool](Microsoft.PowerShell.Core\Get-Module -Name $name -ListAvailable)
     if ($script:Feature[$name]) {
         Import-Module -Name $name

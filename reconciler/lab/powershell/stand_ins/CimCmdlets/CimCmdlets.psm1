@@ -19,6 +19,9 @@ $script:Methods = @{
     ModifySystemSettings = @('SystemSettings')
     GetVirtualDiskChanges = @('Path', 'LimitId', 'TargetSnapshotId', 'ByteOffset', 'ByteLength')
     RequestStateChange = @('RequestedState')
+    EnumKey = @('hDefKey', 'sSubKeyName')
+    GetDWORDValue = @('hDefKey', 'sSubKeyName', 'sValueName')
+    GetStringValue = @('hDefKey', 'sSubKeyName', 'sValueName')
 }
 $script:JobStates = @{
     New = 2; Starting = 3; Running = 4; Suspended = 5; ShuttingDown = 6; Completed = 7; Terminated = 8
@@ -72,6 +75,7 @@ function Get-RawInstance {
         }
         'Win32_Service' {
             $facts = @(Get-Look -Function 'Get-ReconcilerHost')[0]
+            [ordered] @{ Name = 'vmms'; StartMode = 'Auto'; State = 'Running' }
             [ordered] @{ Name = 'ClusSvc'; StartMode = if ($facts.ClusterName) { 'Auto' } else { 'Disabled' }; State = 'Running' }
         }
         'Win32_Volume' {
@@ -210,10 +214,40 @@ function Start-LabJob {
     [pscustomobject] @{ ReturnValue = [uint32] 4096; Job = New-Instance -ClassName 'Msvm_ConcreteJob' -Property ([ordered] @{ InstanceID = @($found)[0].RequestId }) }
 }
 
+function Read-Registry {
+    # StdRegProv over the few keys of HKEY_LOCAL_MACHINE that are stood in for; 2 is 'not found'.
+    param([string] $MethodName, [System.Collections.IDictionary] $Arguments)
+    if ($Arguments.hDefKey -ne 2147483650 -or $Arguments.hDefKey -isnot [uint32]) {
+        throw "Invalid hive $($Arguments.hDefKey)"
+    }
+    $facts = @(Get-Look -Function 'Get-ReconcilerRequirement')[0]
+    $types = @($facts.VssProviderTypes)
+    $providers = 'SYSTEM\CurrentControlSet\Services\VSS\Providers'
+    $names = @(for ($number = 0; $number -lt $types.Count; $number++) { '{{b5946137-7b9f-4925-af80-51abd60b2{0:d3}}}' -f $number })
+    $value = $null
+    switch ($Arguments.sSubKeyName) {
+        $providers { $value = [string[]] $names }
+        'SYSTEM\CurrentControlSet\Services\mountmgr' {
+            if ($Arguments.sValueName -eq 'NoAutoMount' -and $facts.NoAutoMount) { $value = [uint32] $facts.NoAutoMount }
+        }
+        'SOFTWARE\Microsoft\Windows NT\CurrentVersion\Virtualization\GuestInstaller\Version' {
+            if ($Arguments.sValueName -eq 'Microsoft-Hyper-V-Guest-Installer-Win6x-Package' -and $facts.IntegrationServicesVersion) { $value = $facts.IntegrationServicesVersion }
+        }
+        default {
+            $place = $names.IndexOf($Arguments.sSubKeyName.Substring($providers.Length + 1))
+            if ($place -ge 0 -and $Arguments.sValueName -eq 'Type') { $value = [uint32] $types[$place] }
+        }
+    }
+    $property = @{ EnumKey = 'sNames'; GetDWORDValue = 'uValue'; GetStringValue = 'sValue' }[$MethodName]
+    [pscustomobject] @{ ReturnValue = [uint32] $(if ($null -eq $value) { 2 } else { 0 }); $property = $value }
+}
+
 function Invoke-CimMethod {
     [CmdletBinding()]
     param(
-        [Parameter(Mandatory = $true)] [object] $InputObject,
+        [Parameter(Mandatory = $true, ParameterSetName = 'Instance')] [object] $InputObject,
+        [Parameter(Mandatory = $true, ParameterSetName = 'Class')] [ValidateSet('StdRegProv')] [string] $ClassName,
+        [Parameter(ParameterSetName = 'Class')] [ValidateSet('root/cimv2')] [string] $Namespace = 'root/cimv2',
         [Parameter(Mandatory = $true)] [string] $MethodName,
         [System.Collections.IDictionary] $Arguments = @{}
     )
@@ -224,6 +258,9 @@ function Invoke-CimMethod {
         if ($name -notin $script:Methods[$MethodName]) {
             throw "Invalid method parameter $name of $MethodName"
         }
+    }
+    if ($ClassName) {
+        return Read-Registry -MethodName $MethodName -Arguments $Arguments
     }
     switch ("$($InputObject.CimClassName).$MethodName") {
         'Msvm_VirtualSystemSnapshotService.CreateSnapshot' {

@@ -18,6 +18,14 @@ function ConvertTo-Drive {
     }
 }
 
+function Get-VMScsiController {
+    [CmdletBinding()]
+    param([Parameter(Mandatory = $true)] [object] $VM)
+    for ($number = 0; $number -lt $VM.LabMachine.ScsiControllers; $number++) {
+        [pscustomobject] @{ PSTypeName = 'Microsoft.HyperV.PowerShell.VMScsiController'; ControllerNumber = $number; Drives = @(); VMId = $VM.Id }
+    }
+}
+
 function ConvertTo-VM {
     param([object] $Machine)
     $status = Get-LocalisedText -Key $Machine.VMId -English 'Operating normally' -German 'Normaler Betrieb'
@@ -40,6 +48,7 @@ function ConvertTo-VM {
         ReplicationState = $Machine.ReplicationState
         ReplicationHealth = $Machine.ReplicationHealth
         Notes = $Machine.Notes
+        IntegrationServicesVersion = if ($Machine.IntegrationServicesVersion) { [version] $Machine.IntegrationServicesVersion } else { $null }
         IsClustered = [bool] $Machine.IsClustered
         HardDrives = @($Machine.HardDrives | ForEach-Object { ConvertTo-Drive -Drive $_ -Owner ([guid] $Machine.VMId) })
     }
@@ -169,4 +178,4 @@ function Get-VMReplication {
     }
 }
 
-Export-ModuleMember -Function Get-VM, Get-VMHardDiskDrive, Get-VHD, Get-VMSnapshot, Get-VMIntegrationService, Get-VMReplication
+Export-ModuleMember -Function Get-VM, Get-VMHardDiskDrive, Get-VHD, Get-VMSnapshot, Get-VMIntegrationService, Get-VMReplication, Get-VMScsiController
