@@ -452,6 +452,3 @@ def test_the_command_line_says_what_is_wrong_with_the_ticket(world: World) -> No
     assert "No Kerberos credentials" in done.stdout + done.stderr
     assert "kinit" in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
-
-
-NOT_INSTALLED = "import sys\nsys.modules.update(gssapi=None, krb5=None)\nimport reconciler.__main__"

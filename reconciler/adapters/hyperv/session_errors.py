@@ -189,7 +189,7 @@ class Translator:
     def _unexpected(self, error: Exception, function: str) -> HostRefusedError:
         if isinstance(error, ImportError):
             return self.refused(
-                f"asks for an authentication that is not installed here: {shown(error)}",
+                f"needs the extra 'kerberos', which is not installed here: {shown(error)}",
                 "install it with pip install 'hyperv-reconciler[kerberos]', or use 'ntlm' or "
                 "'negotiate' in its policy",
             )
