@@ -41,6 +41,7 @@ _CONTROLLER: Final = (
     "check that a domain controller of that realm answers at port 88, that DNS or /etc/krb5.conf "
     "names it, and that the realm is written in capitals"
 )
+_FILE: Final = "repair /etc/krb5.conf, or the file that KRB5_CONFIG names"
 _KEYS: Final = (
     "get a new ticket (kdestroy, kinit); if that does not help, see with setspn -X whether two "
     "accounts have the host's name"
@@ -62,11 +63,14 @@ _HINTS: Final = {
     41: _KEYS,
     44: _KEYS,
     134: "write 'user' as name@REALM",
+    136: _FILE,
     141: _ANY_TICKET,
     154: _CONTROLLER,
     156: _CONTROLLER,
+    174: _PASSWORD,
     181: _ANY_TICKET,
     195: _ANY_TICKET,
+    224: "write 'user' as name@REALM, or a default_realm into /etc/krb5.conf",
 }  # fmt: skip
 _PASSING: Final = frozenset({29, 154, 156})
 _TRACE: Final = "KRB5_TRACE=/dev/stderr before the command shows each step of Kerberos"

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+import spnego
 from spnego.channel_bindings import GssChannelBindings
 
 from reconciler import agent_contract as contract
@@ -89,7 +90,7 @@ def test_over_http_messages_are_encrypted(
     bodies: list[bytes] = []
     unsealed = auth.unsealed
 
-    def noting(context: auth.spnego.ContextProxy, body: bytes) -> bytes:
+    def noting(context: spnego.ContextProxy, body: bytes) -> bytes:
         bodies.append(body)
         return unsealed(context, body)
 
