@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from reconciler.adapters.smb.pace import Pace
 
 _FILE = "file:"
+_NEGOTIATE = "negotiate"
 
 
 def open_host(policies: PolicySet, name: HostName, timeouts: HostTimeouts = USUAL) -> HostSession:
@@ -94,6 +95,7 @@ def _smb_files(place: _Place, policy: HyperVHost | FileServer) -> ServerFiles:
         address=place.address,
         port=place.port,
         user="" if is_by_certificate else policy.user or "",
+        authentication=_NEGOTIATE if is_by_certificate else policy.authentication,
         prefers_encryption=True,
         pace=_pace(policy.name, policy.read_limit) if policy.read_limit else None,
     )

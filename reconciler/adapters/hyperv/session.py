@@ -8,9 +8,9 @@ call may be repeated. Nothing is shared between sessions.
 import contextlib
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import requests
 from pypsrp.complex_objects import PSInvocationState
@@ -18,6 +18,7 @@ from pypsrp.powershell import PowerShell, RunspacePool
 from pypsrp.wsman import WSMan
 
 from reconciler.adapters.hyperv.session_errors import (
+    Account,
     HostileAnswerError,
     Translator,
     is_lost,
@@ -30,7 +31,7 @@ from reconciler.adapters.hyperv.session_values import (
     wired,
 )
 from reconciler.agent_contract import MODULE, AgentFunction
-from reconciler.errors import HostUnreachableError
+from reconciler.errors import HostError
 from reconciler.model.names import HostName
 
 POLL_S: Final = 10
@@ -95,8 +96,11 @@ class AgentSession:
             end_point.host,
             place,
             f"{probe} -UseSSL" if end_point.use_tls else probe,
-            end_point.user,
-            end_point.certificate,
+            Account(
+                end_point.user,
+                end_point.certificate,
+                is_by_kerberos=end_point.authentication == "kerberos",
+            ),
         )
 
     def __repr__(self) -> str:
@@ -120,7 +124,7 @@ class AgentSession:
         may_repeat = not function.changes_something or "RequestId" in arguments
         try:
             return self._attempt(function, values, ends)
-        except HostUnreachableError as error:
+        except HostError as error:
             if not (was_open and may_repeat and is_lost(error.__cause__)):
                 raise
         return self._attempt(function, values, ends)
@@ -173,6 +177,7 @@ class _Link:
         self._poll_s = max(1, min(POLL_S, self._limit // 3))
         self._ends = math.inf
         self._used = time.monotonic()
+        self._last: requests.Response | None = None
         self._wsman = WSMan(
             end_point.address,
             port=end_point.port,
@@ -202,6 +207,8 @@ class _Link:
         session.trust_env = False
         session.max_redirects = 0
         session.hooks["response"].append(self._check_response)
+        adapter = session.get_adapter(self._wsman.transport.endpoint)
+        adapter.send = self._noting(adapter.send)  # type: ignore[method-assign]
         self._wsman.transport.session = session
         self._allow(ends)
         self._pool.open()
@@ -243,6 +250,8 @@ class _Link:
 
     def cut(self) -> None:
         """Close the connection without a word."""
+        if self._last is not None:
+            self._last.close()
         with contextlib.suppress(Exception):
             self._wsman.close()
 
@@ -261,6 +270,15 @@ class _Link:
         """Free the command's place in the host's quota, and its output here."""
         with contextlib.suppress(Exception):
             shell.close()
+
+    def _noting(self, send: Callable[..., requests.Response]) -> Callable[..., requests.Response]:
+        """`send`, whose last answer can be closed by us: a login that fails leaves it unread."""
+
+        def sent(*arguments: Any, **options: Any) -> requests.Response:
+            self._last = send(*arguments, **options)
+            return self._last
+
+        return sent
 
     def _check_response(
         self, response: requests.Response, *_: object, **__: object

@@ -3,12 +3,14 @@
 Source: reference/psrp-smb.md §4, which lists what each situation was seen to raise.
 """
 
+from dataclasses import dataclass
 from typing import Final
 
 import requests.exceptions
 from pypsrp.exceptions import AuthenticationError, WinRMTransportError, WSManFaultError
 from spnego.exceptions import SpnegoError
 
+from reconciler.adapters.kerberos import KerberosTrouble, kerberos_trouble
 from reconciler.errors import HostError, HostRefusedError, HostUnreachableError
 from reconciler.model.names import HostName
 
@@ -36,24 +38,35 @@ class HostileAnswerError(Exception):
     """An answer that is too large, or of a shape that no host sends."""
 
 
+@dataclass(frozen=True, slots=True)
+class Account:
+    """As whom a host is asked."""
+
+    user: str
+    certificate: str = ""
+    is_by_kerberos: bool = False
+
+    def __str__(self) -> str:
+        """In words."""
+        if self.certificate:
+            return f"the certificate {self.certificate}"
+        return self.user or "whoever this process has a ticket for"
+
+
 class Translator:
     """Translates for one end point."""
 
-    def __init__(
-        self, host: HostName, place: str, probe: str, user: str, certificate: str = ""
-    ) -> None:
+    def __init__(self, host: HostName, place: str, probe: str, user: Account) -> None:
         self._host = host
         self._place = place
         self._probe = probe
-        self._certificate = certificate
-        self._user = f"the certificate {certificate}" if certificate else user
+        self._user = user
 
-    def unreachable(self, what: str) -> HostUnreachableError:
+    def unreachable(self, what: str, hint: str = "") -> HostUnreachableError:
         """No answer; `what` continues the sentence after the host's name."""
+        usual = f"check that the host runs and WinRM answers at {self._place}: {self._probe}"
         return HostUnreachableError(
-            f"{self._host} ({self._place}) {what}",
-            hint=f"check that the host runs and WinRM answers at {self._place}: {self._probe}",
-            host=self._host,
+            f"{self._host} ({self._place}) {what}", hint=hint or usual, host=self._host
         )
 
     def refused(self, what: str, hint: str) -> HostRefusedError:
@@ -62,6 +75,8 @@ class Translator:
 
     def translated(self, error: Exception, function: str) -> HostError:
         """Our error for what was raised while `function` was called. Covers everything."""
+        if trouble := kerberos_trouble(error):
+            return self._without_ticket(trouble)
         match error:
             case WSManFaultError():
                 return self._fault(error, function)
@@ -71,11 +86,6 @@ class Translator:
                 return self._login_refused()
             case requests.exceptions.RequestException():
                 return self._transport(error, function)
-            case ImportError():
-                return self.refused(
-                    f"asks for an authentication that is not installed here: {shown(error)}",
-                    "install pypsrp[kerberos], or use 'ntlm' or 'negotiate' in its policy",
-                )
             case _:
                 return self._unexpected(error, function)
 
@@ -116,11 +126,18 @@ class Translator:
         )
 
     def _login_refused(self) -> HostRefusedError:
-        if self._certificate:
+        if self._user.certificate:
             return self.refused(
                 f"maps {self._user} to no account, or takes no certificates",
                 "on the host, map it with New-Item WSMan:\\localhost\\ClientCertificate and set "
                 "WSMan:\\localhost\\Service\\Auth\\Certificate to true",
+            )
+        if self._user.is_by_kerberos:
+            return self.refused(
+                f"did not take the Kerberos ticket of {self._user}",
+                "compare the clocks, which may differ by five minutes; get a new ticket in case "
+                "the host's account has changed; see with setspn -X whether two accounts have its "
+                "name, and on the host winrm get winrm/config/service/auth",
             )
         return self.refused(
             f"did not let {self._user} in: wrong password, unknown user, or a way of "
@@ -128,6 +145,12 @@ class Translator:
             "check user and password in the host's policy, and on the host "
             "winrm get winrm/config/service/auth",
         )
+
+    def _without_ticket(self, trouble: KerberosTrouble) -> HostError:
+        what = f"cannot be signed in to as {self._user}: Kerberos: {shown(trouble.reason)}"
+        if trouble.is_passing:
+            return self.unreachable(what, trouble.hint)
+        return self.refused(what, trouble.hint)
 
     # --- transport
 
@@ -164,6 +187,12 @@ class Translator:
         return self.refused(f"{what}: {shown(text)}", f"{hint}; {self._probe}")
 
     def _unexpected(self, error: Exception, function: str) -> HostRefusedError:
+        if isinstance(error, ImportError):
+            return self.refused(
+                f"needs the extra 'kerberos', which is not installed here: {shown(error)}",
+                "install it with pip install 'hyperv-reconciler[kerberos]', or use 'ntlm' or "
+                "'negotiate' in its policy",
+            )
         if isinstance(error, OSError) and "TLS" in str(error):  # a file that is not there
             return self.refused(
                 f"cannot be asked: {shown(error)}",
@@ -178,6 +207,9 @@ class Translator:
 
 def is_lost(error: BaseException | None) -> bool:
     """Whether an error means that the session is gone while the host may be well."""
+    trouble = kerberos_trouble(error)
+    if trouble is not None:
+        return trouble.is_expired
     match error:
         case WSManFaultError():
             return error.code in {GONE, ABORTED}

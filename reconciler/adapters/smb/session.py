@@ -46,6 +46,8 @@ class SmbServer:
     port: int
     user: str = ""
     """Empty: whoever this process is for Kerberos."""
+    authentication: str = "negotiate"
+    """Or 'kerberos' or 'ntlm', and nothing else then."""
     prefers_encryption: bool = False
     """Where the server can, though it does not ask for it."""
     pace: Pace | None = None
@@ -113,6 +115,7 @@ class SmbSession:
             password or None,
             require_encryption=self._encrypts(),  # else the server, or a share, may ask for it
             hostname_override=self._server.name,
+            auth_protocol=self._server.authentication,
         )
         logging_in(session.connect)
         return session

@@ -48,6 +48,7 @@ class Caller:
     """Who asks, from where."""
 
     user: str
+    """Empty: somebody who has shown who it is, and has no right to be here."""
     address: str
 
 
@@ -79,6 +80,8 @@ class WsmanService:
         try:
             message = parse(raw)
             message_id = message.message_id
+            if not caller.user:
+                raise access_denied()
             act = self._actions.get(message.action, _unsupported)
             return 200, envelope(f"{message.action}Response", message_id, act(message, caller))
         except EngineGoneError:

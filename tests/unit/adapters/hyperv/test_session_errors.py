@@ -14,12 +14,15 @@ from pypsrp.exceptions import (
 )
 from spnego.exceptions import BadMICError
 
-from reconciler.adapters.hyperv.session_errors import MAX_SHOWN, Translator, is_lost, shown
+from reconciler.adapters.hyperv.session_errors import MAX_SHOWN, Account, Translator, is_lost, shown
 from reconciler.errors import HostError, HostRefusedError, HostUnreachableError
 from reconciler.model.names import HostName
 
 TRANSLATOR = Translator(
-    HostName("hv1"), "10.0.0.1:5985", "Test-WSMan 10.0.0.1 -Port 5985", "LAB\\svc"
+    HostName("hv1"),
+    "10.0.0.1:5985",
+    "Test-WSMan 10.0.0.1 -Port 5985",
+    Account("LAB\\svc"),
 )
 REFUSED = "HTTPConnectionPool: Max retries (Caused by NewConnectionError: refused)"
 UNRESOLVED = "Max retries exceeded (Caused by NameResolutionError: hv1)"
