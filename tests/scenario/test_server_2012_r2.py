@@ -136,5 +136,6 @@ def test_one_without_a_scsi_controller_is_not_captured_and_goes_on_running(
     assert [r for r in results if r.verdict is Verdict.DONE] == []
     for failed in results:  # none where the plan has seen it before
         assert failed.error_code == "host.checkpoint_failed"
+        assert "10103" in failed.message
     assert machine(without_scsi).state == "Running"
     assert without_scsi.report("hv3").checkpoints == ()
