@@ -137,7 +137,9 @@ def _refuse_unfit(book: HostBook, machine: MachineState, record: OperationRecord
     if machine.state.endswith("Critical"):
         raise RefusedError(INVALID_STATE, f"'{machine.name}' is in the state {machine.state}.")
     if book.state.os_build < SERVER_2016 and lacks_controller(machine):
-        text = f"'{machine.name}' has no SCSI controller, so it cannot be backed up hot (event 10103)."
+        text = (
+            f"'{machine.name}' has no SCSI controller, so it cannot be backed up hot (event 10103)."
+        )
         raise RefusedError(faults.FAILED, text)
     wants_guest = record.arguments["ConsistencyLevel"] == "Application"
     version = str(machine.properties["Version"])

@@ -27,28 +27,26 @@ WRITTEN = 200_000
 
 
 @pytest.fixture(scope="module", params=["python", POWERSHELL])
-def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> World:
+def engine(request: pytest.FixtureRequest) -> str:
+    """What answers as the agent."""
+    if request.param == POWERSHELL:
+        skip_without_powershell()
+    return POWERSHELL if request.param == POWERSHELL else ""
+
+
+@pytest.fixture(scope="module")
+def world(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """One host with a machine as they were then; its replica is there."""
-    if request.param == POWERSHELL:
-        skip_without_powershell()
-    engine = POWERSHELL if request.param == POWERSHELL else ""
     host = HostDefinition("hv3", (R2_01,), os_build=SERVER_2012_R2)
-    worlds = new_world(tmp_path_factory, LabDefinition((host,)), engine)
-    request.addfinalizer(lambda: next(worlds, None))
-    made = next(worlds)
-    result = carried_out(made)
-    assert result.verdict is Verdict.DONE, result.message
-    return made
+    for made in new_world(tmp_path_factory, LabDefinition((host,)), engine):
+        result = carried_out(made)
+        assert result.verdict is Verdict.DONE, result.message
+        yield made
 
 
-@pytest.fixture(params=["python", POWERSHELL])
-def without_scsi(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[World]:
+@pytest.fixture
+def without_scsi(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """One host with a machine whose only disk is at an IDE controller."""
-    if request.param == POWERSHELL:
-        skip_without_powershell()
-    engine = POWERSHELL if request.param == POWERSHELL else ""
     host = HostDefinition("hv3", (WITHOUT_SCSI,), os_build=SERVER_2012_R2)
     yield from new_world(tmp_path_factory, LabDefinition((host,)), engine)
 
