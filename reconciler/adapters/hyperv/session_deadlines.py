@@ -26,9 +26,10 @@ def bound(session: requests.Session, ends: Callable[[], float]) -> None:
         assert isinstance(adapter, requests.adapters.HTTPAdapter)  # noqa: S101 (pypsrp's)
         adapter.send = partial(_send, adapter.send, ends)  # type: ignore[method-assign]
         classes = adapter.poolmanager.pool_classes_by_scheme
-        adapter.poolmanager.pool_classes_by_scheme = {
+        bounded: dict[str, Any] = {
             scheme: partial(_pool, made, ends) for scheme, made in classes.items()
         }
+        adapter.poolmanager.pool_classes_by_scheme = bounded
 
 
 def is_late(error: BaseException | None) -> bool:
