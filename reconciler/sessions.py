@@ -13,6 +13,7 @@ from reconciler.adapters.hyperv.server_files import AgentFiles
 from reconciler.adapters.hyperv.session import AgentSession, EndPoint
 from reconciler.adapters.hyperv.timeouts import USUAL, HostTimeouts
 from reconciler.adapters.secrets import resolve_secret
+from reconciler.adapters.smb_reach import Reach
 from reconciler.errors import HostUnreachableError, SettingsError
 from reconciler.logs import register_secret
 from reconciler.model.names import HostName
@@ -73,7 +74,15 @@ def _shares(policy: HyperVHost) -> HostShares | None:
     if policy.disks_through != "smb":
         return None
     place = _Place(policy.address, policy.address, policy.smb_port or SMB_PORT)
-    return HostShares(HostName(policy.name), policy.address, _smb_files(place, policy))
+    files, reach = _smb_files(place, policy), _reach(place.address, place.port)
+    return HostShares(HostName(policy.name), policy.address, files, reach)
+
+
+@lru_cache(maxsize=1024)
+def _reach(address: str, port: int) -> Reach:
+    """One for each server."""
+    del address, port
+    return Reach()
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,9 +69,9 @@ class HyperVHost(Header):
     """Name of the PowerShell session configuration that offers the protection agent."""
 
     disks_through: Literal["agent", "smb"] = "agent"
-    """How disks are read: by the agent, or as a client of the host's administrative shares (C$,
-    ClusterStorage$), which is many times faster and needs an account that may use them. Where a
-    probe finds that a share cannot be relied on, the agent is asked, and the log says so."""
+    """How disks are read: by the agent, or as a client of the host's administrative shares (C$),
+    which is many times faster and needs an account that may use them. Where a probe finds that a
+    share cannot be relied on, or one fails later, the agent is asked, and the log says so."""
 
     smb_port: Optionally[int] = Field(default=None, ge=1, le=65535)
     """Port of SMB, 445 when left out; with 'disks_through: smb' only."""

@@ -17,6 +17,7 @@ from pypsrp.complex_objects import PSInvocationState
 from pypsrp.powershell import PowerShell, RunspacePool
 from pypsrp.wsman import WSMan
 
+from reconciler.adapters.hyperv.session_deadlines import bound, is_late
 from reconciler.adapters.hyperv.session_errors import (
     Account,
     HostileAnswerError,
@@ -24,6 +25,7 @@ from reconciler.adapters.hyperv.session_errors import (
     is_lost,
     shown,
 )
+from reconciler.adapters.hyperv.session_slots import MOST, SLOTS
 from reconciler.adapters.hyperv.session_values import (
     AgentSerializer,
     LinearFragmenter,
@@ -50,6 +52,10 @@ MAX_RESPONSE_BYTES: Final = 16 << 20
 
 class DeadlineError(Exception):
     """The time for a call is over."""
+
+
+class NoSlotError(Exception):
+    """All sessions that this process may have with the host are in use."""
 
 
 class AgentFailure(Exception):  # noqa: N818 (the agent failed, which may be an ordinary answer)
@@ -147,6 +153,11 @@ class AgentSession:
             raise self._translator.unreachable(
                 f"did not finish {function.name} in time; it was asked to stop"
             ) from error
+        except NoSlotError as error:
+            self.close()
+            raise self._translator.unreachable(
+                f"was not asked: all {MOST} sessions with it are in use by other jobs"
+            ) from error
         except Exception as error:
             self._drop(error)
             raise self._translator.translated(error, function.name) from error
@@ -161,7 +172,7 @@ class AgentSession:
 
     def _drop(self, error: Exception | None) -> None:
         """Forget the link; with a word to the host only where that can arrive."""
-        if error is None or is_lost(error) or isinstance(error, requests.exceptions.Timeout):
+        if error is None or is_lost(error) or is_late(error):
             link, self._link = self._link, None
             if link is not None:
                 link.cut()
@@ -178,6 +189,8 @@ class _Link:
         self._ends = math.inf
         self._used = time.monotonic()
         self._last: requests.Response | None = None
+        self._place = f"{end_point.address}:{end_point.port}".casefold()
+        self._give_back: Callable[[], object] | None = None
         self._wsman = WSMan(
             end_point.address,
             port=end_point.port,
@@ -201,7 +214,14 @@ class _Link:
         self._pool._fragmenter = self._fragments  # noqa: SLF001 (pypsrp's own is quadratic)
 
     def open(self, ends: float) -> None:
-        """Log in and open the pool."""
+        """Log in and open the pool.
+
+        Raises:
+            NoSlotError: Others have all sessions there may be, until the end.
+        """
+        self._give_back = SLOTS.take(self._place, self, ends - time.monotonic())
+        if self._give_back is None:
+            raise NoSlotError
         # Made here and not by the first request, so that it holds for that one, too.
         session = self._wsman.transport._build_session()  # noqa: SLF001
         session.trust_env = False
@@ -209,6 +229,7 @@ class _Link:
         session.hooks["response"].append(self._check_response)
         adapter = session.get_adapter(self._wsman.transport.endpoint)
         adapter.send = self._noting(adapter.send)  # type: ignore[method-assign]
+        bound(session, lambda: self._ends)
         self._wsman.transport.session = session
         self._allow(ends)
         self._pool.open()
@@ -254,12 +275,12 @@ class _Link:
             self._last.close()
         with contextlib.suppress(Exception):
             self._wsman.close()
+        if self._give_back is not None:
+            self._give_back()
 
     def _allow(self, ends: float) -> None:
         """Bound what follows by a deadline, but leave time for an answer to come."""
         self._ends = max(ends, time.monotonic() + CLEANUP_S)
-        left_s = math.ceil(self._ends - time.monotonic())
-        self._wsman.transport.read_timeout = min(self._limit, left_s)
 
     def _stop(self, shell: PowerShell) -> None:
         self._allow(time.monotonic())
@@ -283,14 +304,11 @@ class _Link:
     def _check_response(
         self, response: requests.Response, *_: object, **__: object
     ) -> requests.Response:
-        """Refuse endless answers before they are read, and hosts that answer without end."""
+        """Refuse endless answers before they are read."""
         length = response.headers.get("Content-Length", "")
         if not length.isdecimal() or int(length) > MAX_RESPONSE_BYTES:
             response.close()
             raise HostileAnswerError(f"a response of '{length[:20]}' bytes")
-        if time.monotonic() > self._ends + CLEANUP_S:
-            response.close()
-            raise DeadlineError("the host went on answering")
         return response
 
 

@@ -10,6 +10,7 @@ import requests.exceptions
 from pypsrp.exceptions import AuthenticationError, WinRMTransportError, WSManFaultError
 from spnego.exceptions import SpnegoError
 
+from reconciler.adapters.hyperv.session_deadlines import is_late
 from reconciler.adapters.kerberos import KerberosTrouble, kerberos_trouble
 from reconciler.errors import HostError, HostRefusedError, HostUnreachableError
 from reconciler.model.names import HostName
@@ -24,14 +25,19 @@ UNKNOWN_CONFIGURATION: Final = 2150858811
 TOO_MANY_SHELLS: Final = 2150859173
 TOO_MANY_OPERATIONS: Final = 2150859174
 
+_QUOTAS: Final = {
+    TOO_MANY_SHELLS: "WSMan:\\localhost\\Shell\\MaxShellsPerUser",
+    TOO_MANY_OPERATIONS: "WSMan:\\localhost\\Service\\MaxConcurrentOperationsPerUser",
+}
 STALE: Final = 400
 """HTTP status for a message sealed for a connection that is no more."""
+FORBIDDEN: Final = 403
 MAX_SHOWN: Final = 300
 
 _OUR_CERTIFICATE = ("KEY_VALUES_MISMATCH", "PEM lib", "NO_START_LINE", "private key")
 _CERTIFICATE_ALERTS = ("ALERT_UNKNOWN_CA", "ALERT_BAD_CERTIFICATE", "ALERT_CERTIFICATE")
 """What OpenSSL calls the answers of a server that did not like the client's certificate."""
-_PASSING_STATUS = frozenset({STALE, 408, 425, 429, 502, 503, 504})
+_PASSING_STATUS = frozenset({STALE, 408, 425, 429, 500, 502, 503, 504})
 
 
 class HostileAnswerError(Exception):
@@ -95,11 +101,11 @@ class Translator:
         reason = shown(str(error.reason or ""))
         if error.code in {TIMED_OUT, ABORTED, GONE}:
             return self.unreachable(f"ended {function}: {reason}")
-        if error.code in {TOO_MANY_SHELLS, TOO_MANY_OPERATIONS}:
+        if error.code in _QUOTAS:
             return self.refused(
                 f"has no room for {function}: {reason}",
-                "close other sessions of this user, or raise MaxShellsPerUser in the WinRM "
-                "quotas of the host",
+                f"close other sessions of this user, or raise {_QUOTAS[error.code]} on the host; "
+                "a session that was lost is given up there after five minutes",
             )
         if error.code == ACCESS_DENIED or "denied" in reason.lower():
             return self.refused(
@@ -110,7 +116,8 @@ class Translator:
         if error.code == UNKNOWN_CONFIGURATION or "session configuration" in reason:
             return self.refused(
                 f"does not know the session configuration: {reason}",
-                "install the agent on the host; Get-PSSessionConfiguration there lists the names",
+                "install the agent on the host (Windows Server 2012 R2 needs WMF 5.1 before that); "
+                "Get-PSSessionConfiguration there lists the names",
             )
         return self.refused(
             f"answered {function} with the fault {shown(str(error.code))}: {reason}",
@@ -120,6 +127,12 @@ class Translator:
     def _status(self, status: int, function: str) -> HostError:
         if status in _PASSING_STATUS:
             return self.unreachable(f"answered {function} with HTTP {status}")
+        if status == FORBIDDEN:
+            return self.refused(
+                f"forbids {self._user} to use WinRM: HTTP {status}",
+                "look at WSMan:\\localhost\\Service\\IPv4Filter and RootSDDL on the host, and "
+                "whether a proxy is on the way",
+            )
         return self.refused(
             f"answered {function} with HTTP {status}",
             f"check that WinRM, and no proxy or other service, answers there: {self._probe}",
@@ -159,7 +172,7 @@ class Translator:
         match error:
             case requests.exceptions.SSLError():
                 return self._tls(text)
-            case requests.exceptions.Timeout():
+            case _ if is_late(error):
                 return self.unreachable(f"did not answer {function} in time")
             case requests.exceptions.ChunkedEncodingError():
                 return self.unreachable(f"cut its answer to {function} short")
@@ -218,7 +231,7 @@ def is_lost(error: BaseException | None) -> bool:
         case requests.exceptions.SSLError() | requests.exceptions.Timeout():
             return False
         case requests.exceptions.ConnectionError() | requests.exceptions.ChunkedEncodingError():
-            return True
+            return not is_late(error)
         case _:
             return False
 

@@ -23,9 +23,20 @@ $script:Methods = @{
     GetDWORDValue = @('hDefKey', 'sSubKeyName', 'sValueName')
     GetStringValue = @('hDefKey', 'sSubKeyName', 'sValueName')
 }
+# What came with Server 2016. Source: minimum supported server of each class and method.
+$script:Since2016 = @(
+    'Msvm_VirtualSystemSnapshotSettingData', 'Msvm_VirtualSystemReferencePoint', 'Msvm_VirtualSystemReferencePointService'
+    'ConvertToReferencePoint', 'DestroyReferencePoint', 'GetVirtualDiskChanges'
+)
 $script:JobStates = @{
     New = 2; Starting = 3; Running = 4; Suspended = 5; ShuttingDown = 6; Completed = 7; Terminated = 8
     Killed = 9; Exception = 10; Service = 11; QueryPending = 12; CompletedWithWarnings = 32768
+}
+
+function Test-Known {
+    # Whether this Windows has a class or method.
+    param([string] $Name)
+    $Name -notin $script:Since2016 -or (Get-LabBuild) -ge 14393
 }
 
 function New-Instance {
@@ -88,6 +99,16 @@ function Get-RawInstance {
         'Msvm_PlannedComputerSystem' { Get-System -IsPlanned $true }
         'Msvm_ConcreteJob' { Get-Job -InstanceId $Wanted['InstanceID'] }
         'Msvm_VirtualSystemSettingData' {
+            foreach ($machine in @(Invoke-Lab -Operation 'powershell_machines' | ForEach-Object { $_ })) {
+                [ordered] @{
+                    InstanceID = "Microsoft:$("$($machine.VMId)".ToUpperInvariant())"
+                    ConfigurationID = "$($machine.VMId)".ToUpperInvariant()
+                    VirtualSystemIdentifier = "$($machine.VMId)".ToUpperInvariant()
+                    VirtualSystemType = 'Microsoft:Hyper-V:System:Realized'
+                    ElementName = $machine.Name
+                    Version = $machine.Version
+                }
+            }
             foreach ($point in @(Invoke-Lab -Operation 'powershell_snapshots' | ForEach-Object { $_ })) {
                 [ordered] @{
                     InstanceID = "Microsoft:$("$($point.CheckpointId)".ToUpperInvariant())"
@@ -95,6 +116,7 @@ function Get-RawInstance {
                     VirtualSystemIdentifier = "$($point.VMId)".ToUpperInvariant()
                     VirtualSystemType = 'Microsoft:Hyper-V:Snapshot:Recovery'
                     ElementName = $point.ElementName
+                    Version = ''
                 }
             }
         }
@@ -144,6 +166,10 @@ function Get-CimInstance {
     if ($ClassName.StartsWith('Msvm_') -ne ($Namespace -eq 'root\virtualization\v2')) {
         throw "Invalid namespace $Namespace of $ClassName"
     }
+    if (-not (Test-Known -Name $ClassName)) {
+        Write-StandInError -Cmdlet $PSCmdlet -ErrorId 'HRESULT 0x80041010' -Message 'Invalid class '
+        return
+    }
     $wanted = if ($Filter) { ConvertFrom-Filter -Filter $Filter } else { @{} }
     foreach ($property in @(Get-RawInstance -ClassName $ClassName -Wanted $wanted)) {
         $isWanted = $true
@@ -187,10 +213,16 @@ function Get-CimAssociatedInstance {
 function Get-CimClass {
     [CmdletBinding()]
     param([Parameter(Mandatory = $true)] [string] $ClassName, [string] $Namespace)
-    if (-not $script:Embedded.ContainsKey($ClassName)) {
+    if (-not ($script:Embedded.ContainsKey($ClassName) -or $ClassName -in 'Msvm_VirtualSystemReferencePoint')) {
         throw "Invalid class $ClassName"
     }
-    [pscustomobject] @{ CimClassName = $ClassName; CimClassProperties = @($script:Embedded[$ClassName] | ForEach-Object { [pscustomobject] @{ Name = $_ } }) }
+    if (-not (Test-Known -Name $ClassName)) {
+        Write-StandInError -Cmdlet $PSCmdlet -ErrorId 'HRESULT 0x80041002' -Message 'Not found '
+        return
+    }
+    # GuestBackupType came with 1703.
+    $names = @($script:Embedded[$ClassName] | Where-Object { $_ -and ($_ -ne 'GuestBackupType' -or (Get-LabBuild) -ge 15063) })
+    [pscustomobject] @{ CimClassName = $ClassName; CimClassProperties = @($names | ForEach-Object { [pscustomobject] @{ Name = $_ } }) }
 }
 
 function New-CimInstance {
@@ -251,7 +283,7 @@ function Invoke-CimMethod {
         [Parameter(Mandatory = $true)] [string] $MethodName,
         [System.Collections.IDictionary] $Arguments = @{}
     )
-    if (-not $script:Methods.ContainsKey($MethodName)) {
+    if (-not ($script:Methods.ContainsKey($MethodName) -and (Test-Known -Name $MethodName))) {
         throw "Invalid method $MethodName"
     }
     foreach ($name in $Arguments.Keys) {
@@ -267,8 +299,14 @@ function Invoke-CimMethod {
             if ($Arguments.SnapshotType -ne 32768) {
                 throw "SnapshotType $($Arguments.SnapshotType) is no recovery snapshot"
             }
-            $settings = $Arguments.SnapshotSettings | ConvertFrom-Json
-            $level = @{ 1 = 'Application'; 2 = 'Crash' }[[int] $settings.ConsistencyLevel]
+            $level = 'Crash'
+            if (Test-Known -Name 'Msvm_VirtualSystemSnapshotSettingData') {
+                $settings = $Arguments.SnapshotSettings | ConvertFrom-Json
+                $level = @{ 1 = 'Application'; 2 = 'Crash' }[[int] $settings.ConsistencyLevel]
+            }
+            elseif ($Arguments.SnapshotSettings) {
+                throw 'Invalid method parameter SnapshotSettings'
+            }
             Start-LabJob -Function 'Start-ReconcilerCheckpoint' -Arguments @{ VMId = $Arguments.AffectedSystem.Name.ToLowerInvariant(); ConsistencyLevel = $level }
         }
         'Msvm_VirtualSystemSnapshotService.DestroySnapshot' {

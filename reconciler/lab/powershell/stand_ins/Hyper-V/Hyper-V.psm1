@@ -52,6 +52,10 @@ function ConvertTo-VM {
         IsClustered = [bool] $Machine.IsClustered
         HardDrives = @($Machine.HardDrives | ForEach-Object { ConvertTo-Drive -Drive $_ -Owner ([guid] $Machine.VMId) })
     }
+    if ((Get-LabBuild) -lt 14393) {
+        # Nobody has written down that it was there before Update-VMVersion was.
+        $vm.PSObject.Properties.Remove('Version')
+    }
     # What the lab knows and no property of a VirtualMachine shows.
     Add-Member -InputObject $vm -MemberType NoteProperty -Name 'LabMachine' -Value $Machine -PassThru
 }
