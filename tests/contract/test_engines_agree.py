@@ -169,6 +169,7 @@ LOOKS: list[tuple[AgentFunction, dict[str, object]]] = [
     (contract.GET_EVENT, {"AfterRecordId": -1, "MaxEvents": 1}),
     (contract.GET_EVENT, {"AfterRecordId": 0, "MaxEvents": 1001}),
     (contract.GET_EVENT, {"AfterRecordId": 0}),
+    (contract.GET_AGENT_FILE, {}),
     (contract.GET_OPERATION, {"RequestId": STRANGER}),
     (contract.GET_OPERATION, {"RequestId": STRANGER, "WaitSeconds": 16}),
     (contract.STOP_OPERATION, {"RequestId": STRANGER}),

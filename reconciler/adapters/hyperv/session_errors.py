@@ -100,7 +100,8 @@ class Translator:
         if error.code == UNKNOWN_CONFIGURATION or "session configuration" in reason:
             return self.refused(
                 f"does not know the session configuration: {reason}",
-                "install the agent on the host; Get-PSSessionConfiguration there lists the names",
+                f"install the agent: reconciler agent install {self._host}; on the host, "
+                "Get-PSSessionConfiguration lists the names",
             )
         return self.refused(
             f"answered {function} with the fault {shown(str(error.code))}: {reason}",

@@ -22,6 +22,7 @@ _MANIFEST: Final = (
 STAND_INS: Final = Path(__file__).parent / "stand_ins"
 REPLACED: Final = STAND_INS / "ReplacedFunctions" / "ReplacedFunctions.psm1"
 
+
 def find_pwsh() -> Path | None:
     """PowerShell 7, if this computer has it."""
     found = shutil.which(os.environ.get(PWSH) or "pwsh")

@@ -23,6 +23,7 @@
         'Get-ReconcilerDiskChange'
         'Read-ReconcilerFile'
         'Get-ReconcilerBlockHash'
+        'Get-ReconcilerAgentFile'
     )
     CmdletsToExport = @()
     VariablesToExport = @()
