@@ -6,7 +6,7 @@ is changed in place: files are written beside and moved, the new version lies be
 and the role capability, one small file, says which of them sessions get.
 
     files          what a host is to have, made of the module and of the agent's contract
-    deeds          the scripts that run on the host, as a table; beside it the scripts, one file each
+    deeds          what is done on the host, as a table; beside it the scripts, one file each
     administrator  a session that runs them: constant texts, with parameters
     steps          seen and wanted → steps
     installer      does the steps, restarts WinRM, verifies, puts back what did not verify

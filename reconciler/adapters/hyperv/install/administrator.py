@@ -100,5 +100,5 @@ class Administrator:
 
 
 def _parsed(version: str) -> tuple[int, ...]:
-    numbers = version.split("-")[0].split(".")[:2]
+    numbers = version.partition("-")[0].split(".")[:2]
     return tuple(int(each) for each in numbers) if all(n.isdecimal() for n in numbers) else (0,)

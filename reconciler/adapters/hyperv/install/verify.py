@@ -18,7 +18,7 @@ from reconciler.errors import HostError
 from reconciler.model.names import HostName
 
 SCRIPT: Final = AgentFunction("a script", "What no restricted session runs.", (), "", ())
-PROBES: Final = {SCRIPT.name: "$x = 1; $x"}
+PROBES: Final = {SCRIPT.name: "[pscustomobject] @{ Runs = $true }"}
 _DEADLINE_S: Final = 60.0
 _GET_COMMAND: Final = AgentFunction("Get-Command", "What may be called.", (), "", ())
 _GET_PROCESS: Final = AgentFunction("Get-Process", "What may not be called.", (), "", ())
