@@ -5,7 +5,7 @@ What a host may not know before it is installed (who may connect, as whom the ag
 in.
 
 Source: hyperv-facts.md §5.1. PowerShell looks for a role capability in the folder of a module and
-not in those of its versions, so it pins the version that it is about.
+not in those of its versions.
 """
 
 import re
@@ -58,10 +58,13 @@ class Access:
     """Folder on the host that is told of every session; none if empty."""
 
 
-def role_capability(functions: Iterable[AgentFunction], version: str) -> str:
-    """Text of the .psrc file: what a session may call, with which parameters."""
-    module = {"ModuleName": MODULE, "RequiredVersion": version}
-    return _with_id({"ModulesToImport": [module], "VisibleFunctions": visible(functions)})
+def role_capability(functions: Iterable[AgentFunction]) -> str:
+    """Text of the .psrc file: what a session may call, with which parameters.
+
+    The newest version of the module is imported: a restricted session cannot look for another one,
+    because that asks for Get-Module, which it lacks.
+    """
+    return _with_id({"ModulesToImport": MODULE, "VisibleFunctions": visible(functions)})
 
 
 def session_configuration(access: Access) -> str:

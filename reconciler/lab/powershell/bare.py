@@ -41,7 +41,8 @@ def nothing_to_install(output: Output) -> ShellEngine:
     """The administrator's end point of hosts whose agent is built in."""
     del output
     raise EngineError(
-        "The agent of this lab host is built in, so nothing can be installed on it. For hosts that can be installed on: reconciler lab down; "
+        "The agent of this lab host is built in, so nothing can be installed on it. "
+        "For hosts that can be installed on: reconciler lab down; "
         "reconciler lab up --engine powershell --bare. "
     )
 

@@ -2,8 +2,8 @@
 
 What is wanted (files with their hashes, a registered end point) is compared with what the host
 tells, and the difference is a list of steps, each of which may be done twice. Nothing on the host
-is changed in place: files are written beside and moved, the new version lies beside the old one,
-and the role capability, one small file, says which of them sessions get.
+is changed in place: files are written beside and moved, and the new version lies beside the old
+one. Sessions get the newest, so an old one comes back when the new one is withdrawn.
 
     files          what a host is to have, made of the module and of the agent's contract
     deeds          what is done on the host, as a table; beside it the scripts, one file each

@@ -19,7 +19,7 @@ _MARK: Final = "utf-8-sig"
 
 @dataclass(frozen=True, slots=True)
 class ModuleVersion:
-    """One version of the module, with the role capability that pins it."""
+    """One version of the module, with its role capability."""
 
     version: str
     module: Mapping[str, bytes]
@@ -43,7 +43,7 @@ def this_version() -> ModuleVersion:
     if found is None:
         raise ValueError(f"{MANIFEST} names no version")
     version = found[1]
-    return ModuleVersion(version, module, role_capability(FUNCTIONS, version).encode(_MARK))
+    return ModuleVersion(version, module, role_capability(FUNCTIONS).encode(_MARK))
 
 
 @dataclass(frozen=True, slots=True)

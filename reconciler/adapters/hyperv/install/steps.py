@@ -50,7 +50,7 @@ def draft_of(version: str) -> str:
 
 
 def old_of(version: str) -> str:
-    """Where a folder of the same version goes."""
+    """Where a folder that is in the way goes."""
     return f".old-{version}"
 
 
@@ -95,10 +95,13 @@ def undoing_steps(seen: Seen, version: str) -> list[Step]:
     steps = []
     if OLD_ROLE in seen.files:
         steps.append(Step("put the role capability back", (_moved(OLD_ROLE, ROLE_FILE),)))
-    if below(seen, old_of(version)):
+    tops = {path.partition("/")[0] for path in seen.files if "/" in path}
+    aside = sorted(top.removeprefix(old_of("")) for top in tops if top.startswith(old_of("")))
+    if aside or any(_is_other_version(top, version) for top in tops):
         draft = draft_of(version)
-        calls = (_removed(draft), _moved(version, draft), _moved(old_of(version), version))
-        steps.append(Step(f"put the former {version} back", calls))
+        calls = [_removed(draft), _moved(version, draft)]
+        calls += [_moved(old_of(each), each) for each in aside]
+        steps.append(Step(f"withdraw {version}; the former version comes back", tuple(calls)))
     return steps
 
 
@@ -146,10 +149,21 @@ def _module(seen: Seen, agent: ModuleVersion) -> Iterator[Step]:
     text = f"copy {count} of {len(hashes)} files of version {version} ({sent:,} bytes) into {draft}"
     yield Step(f"{text}; {kept} are on the host", tuple(calls))
     yield Step(f"compare the SHA-256 of what lies in {draft}", way=Way.CHECK_DRAFT)
-    if installed:
-        old = old_of(version)
-        yield Step(f"put the {version} that differs aside", (_removed(old), _moved(version, old)))
+    for each in _in_the_way(seen, version):
+        old = old_of(each)
+        yield Step(f"put {each} aside, to {old}", (_removed(old), _moved(each, old)))
     yield Step(f"move {draft} to {version}", (_moved(draft, version),))
+
+
+def _in_the_way(seen: Seen, version: str) -> list[str]:
+    """Versions that sessions would get instead of a new one: itself, and newer ones."""
+    tops = {path.partition("/")[0] for path in seen.files if "/" in path}
+    found = (top for top in tops if _VERSION.fullmatch(top))
+    return sorted(top for top in found if _numbers(top) >= _numbers(version))
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(each) for each in version.split("."))
 
 
 def _role(seen: Seen, agent: ModuleVersion) -> Iterator[Step]:
@@ -159,7 +173,7 @@ def _role(seen: Seen, agent: ModuleVersion) -> Iterator[Step]:
     if ROLE_FILE in seen.files:
         kept.append((deeds.COPY, {"Path": ROLE_FILE, "Destination": OLD_ROLE}))
     calls = (*kept, *_written(_NEW_ROLE, agent.role), _moved(_NEW_ROLE, ROLE_FILE))
-    yield Step(f"write the role capability {ROLE_FILE}: sessions get {agent.version}", calls)
+    yield Step(f"write the role capability {ROLE_FILE}", calls)
 
 
 def _written(path: str, data: bytes) -> Iterator[Call]:
