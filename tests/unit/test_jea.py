@@ -23,7 +23,8 @@ from reconciler.model.names import HostName
 from tests.lab_world import skip_without_powershell
 
 PASSWORD = "Passw0rd!"  # noqa: S105
-LOGIN = {"authentication": "ntlm", "user": "svc"}
+LOGIN = (False, "ntlm", "svc")
+"""No TLS, and how who comes in."""
 NEW = AgentFunction(
     "Get-ReconcilerNovelty",
     "A function that joins the contract.",
@@ -234,7 +235,7 @@ def session(tmp_path: Path) -> Iterator[AgentSession]:
     environment = powershell_environment(tmp_path, tmp_path, "HV1")
     engine = powershell_engine([*words, str(configuration)], environment)
     host = WireHost("HV1", {"svc": PASSWORD}, {"ReconcilerAgent": engine})
-    end_point = EndPoint(HostName("hv1"), "127.0.0.1", host.listen(), use_tls=False, **LOGIN)
+    end_point = EndPoint(HostName("hv1"), "127.0.0.1", host.listen(), *LOGIN)
     found = AgentSession(end_point, PASSWORD, {"a script": "$x = 1; $x"})
     yield found
     found.close()

@@ -10,7 +10,7 @@ function Get-Sha256 {
 }
 $found = @()
 if ([System.IO.Directory]::Exists($folder)) {
-    $found = @([System.IO.Directory]::GetFiles($folder, '*', [System.IO.SearchOption]::AllDirectories) | Select-Object -First 4000 | ForEach-Object {
+    $found = @([System.IO.Directory]::GetFiles($folder, '*', [System.IO.SearchOption]::AllDirectories) | ForEach-Object {
             [pscustomobject] @{ Path = $_.Substring($folder.Length + 1).Replace('\', '/'); Sha256 = Get-Sha256 -File $_ }
         })
 }
