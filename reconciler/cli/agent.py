@@ -23,16 +23,13 @@ _MOST_SIGNS: Final = 250
 
 @click.group("agent")
 def command() -> None:
-    r"""Install the protection agent on a Hyper-V host, and look after it.
+    """Install the protection agent on a Hyper-V host, and look after it.
 
     HOST is the name of a HyperVHost policy. Installing needs an administrator of the host once; his
-    password is neither stored nor logged. Not run on Windows yet: registration of the end point,
-    the restart of WinRM, virtual accounts. The lab stands in for them:
+    password is neither stored nor logged.
 
-    \b
-      reconciler lab up --engine powershell --bare
-      reconciler agent install hv1 --user 'LAB\Administrator' \
-          --password file:.lab/administrator-password
+    Not run on Windows yet: the registration of the end point, the restart of WinRM, virtual
+    accounts. The lab stands in for them: `reconciler lab up --engine powershell --bare`.
     """
 
 
@@ -147,7 +144,8 @@ def _bring(agent: HostAgent, user: str, access: Access | None, given: dict[str, 
 def _told(agent: HostAgent, complaints: Sequence[Complaint]) -> int:
     name, version = agent.policy.name, agent.version.version
     for complaint in complaints:
-        click.echo(printable(f"{name}: {complaint.text}"))
+        text = complaint.text.removeprefix(f"{name} ")
+        click.echo(printable(f"{name}: {text}"))
         click.echo(printable(f"  = hint: {complaint.remedy}"))
     if not complaints:
         click.echo(f"the agent on {name} is version {version}, as it should be")
@@ -167,6 +165,8 @@ def _manners(given: dict[str, Any]) -> Manners:
 def _login(user: str, reference: str | None) -> Login:
     if reference is not None:
         return Login(user, password_of(reference))
+    if not sys.stdin.isatty():
+        raise click.UsageError("nobody can be asked for the password here: give --password")
     return Login(user, click.prompt(f"Password of {user}", hide_input=True, err=True))
 
 
