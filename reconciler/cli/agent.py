@@ -102,7 +102,7 @@ def update(settings: Settings, host: str, user: str, **given: Any) -> int:
     """Bring the agent on HOST to this version: only what differs.
 
     The old version stays until the new one is verified, and is put back if it is not. The end point
-    stays as it is registered unless an option says something of it.
+    stays as it is registered; an option about it makes it anew, of all that the options say.
     """
     agent = host_agent(settings.policies, host)
     said = ("allow", "gmsa", "virtual_account_group", "required_group", "transcripts")
