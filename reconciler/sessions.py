@@ -1,6 +1,7 @@
 """From policies to sessions: with Hyper-V hosts, and with the file servers of their disks."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from reconciler.adapters.file_servers import FileServers, ServerFiles
 from reconciler.adapters.host_shares import HostShares
 from reconciler.adapters.hyperv.calls import AgentCalls
 from reconciler.adapters.hyperv.client import HyperVHost as HostClient
+from reconciler.adapters.hyperv.install.administrator import CONFIGURATION, Administrator
 from reconciler.adapters.hyperv.server_files import AgentFiles
 from reconciler.adapters.hyperv.session import AgentSession, EndPoint
 from reconciler.adapters.hyperv.timeouts import USUAL, HostTimeouts
@@ -49,6 +51,34 @@ def open_host(policies: PolicySet, name: HostName, timeouts: HostTimeouts = USUA
     session = AgentSession(_end_point(policy, timeouts), _secret(policy.password))
     servers = {each.known_as: partial(_server_files, each) for each in policies.file_servers}
     return HostClient(AgentCalls(name, session), FileServers(servers), _shares(policy))
+
+
+def agent_session(
+    policy: HyperVHost, scripts: Mapping[str, str], timeouts: HostTimeouts = USUAL
+) -> AgentSession:
+    """A session with the agent of a host, for who calls its functions himself."""
+    return AgentSession(_end_point(policy, timeouts), _secret(policy.password), scripts)
+
+
+def administrator(
+    policy: HyperVHost, user: str, password: str, timeouts: HostTimeouts = USUAL
+) -> Administrator:
+    """A session as somebody who may install the agent, at the end point that Windows has.
+
+    Signs in as the policy says, but where it names a certificate: that is mapped to another user.
+    """
+    register_secret(password)
+    usual = _end_point(policy, timeouts)
+    by_name = "negotiate" if usual.authentication == "certificate" else usual.authentication
+    end_point = replace(
+        usual,
+        configuration=CONFIGURATION,
+        user=user,
+        authentication=by_name,
+        certificate="",
+        certificate_key="",
+    )
+    return Administrator(end_point, password)
 
 
 def _end_point(policy: HyperVHost, timeouts: HostTimeouts) -> EndPoint:

@@ -34,6 +34,7 @@ from reconciler.agent_contract.looks import (
     GET_REFERENCE_POINT,
     GET_VOLUME,
 )
+from reconciler.agent_contract.own_files import GET_AGENT_FILE
 from reconciler.agent_contract.prerequisites import GET_REQUIREMENT, MAX_SHARES
 from reconciler.agent_contract.shape import (
     CONTRACT_VERSION,
@@ -59,6 +60,7 @@ __all__ = [
     "CONTRACT_VERSION",
     "ENDED",
     "FUNCTIONS",
+    "GET_AGENT_FILE",
     "GET_BLOCK_HASH",
     "GET_CHECKPOINT",
     "GET_CLUSTER",
@@ -114,4 +116,5 @@ FUNCTIONS: tuple[AgentFunction, ...] = (
     GET_DISK_CHANGE,
     READ_FILE,
     GET_BLOCK_HASH,
+    GET_AGENT_FILE,
 )

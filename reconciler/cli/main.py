@@ -21,6 +21,7 @@ COMMANDS: Final = {
     "disk-allocation": "Show what machines take on which volume, and what should be added.",
     "recover": "Get something back out of a recovery point.",
     "replica": "Create a replica from removable media: export, carry, import.",
+    "agent": "Install, update, verify or remove the agent of a host.",
     "verify": "Look for damage in what is stored, and heal it.",
     "catalogue": "Make the catalogue anew from the repositories, when it is lost.",
     "disk": "Look at files of virtual disks, and copy them into other formats.",

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from reconciler import agent_contract as contract
 from reconciler.agent_contract import AgentFunction, pack_ranges
+from reconciler.lab.agent_files import module_files
 from reconciler.lab.book import HostBook
 from reconciler.lab.describe import (
     Answer,
@@ -55,6 +56,7 @@ class LabAgent:
             contract.GET_DISK_CHANGE.name: self._changes,
             contract.READ_FILE.name: self._read,
             contract.GET_BLOCK_HASH.name: self._hashes,
+            contract.GET_AGENT_FILE.name: lambda _: module_files(),
         }
 
     def invoke(self, function: AgentFunction, arguments: Arguments) -> Iterable[Answer]:

@@ -172,6 +172,7 @@ LOOKS: list[tuple[AgentFunction, dict[str, object]]] = [
     (contract.GET_REQUIREMENT, {}),
     (contract.GET_REQUIREMENT, {"Share": ["gone"]}),
     (contract.GET_REQUIREMENT, {"Share": ["x"] * 101}),
+    (contract.GET_AGENT_FILE, {}),
     (contract.GET_OPERATION, {"RequestId": STRANGER}),
     (contract.GET_OPERATION, {"RequestId": STRANGER, "WaitSeconds": 16}),
     (contract.STOP_OPERATION, {"RequestId": STRANGER}),

@@ -92,7 +92,11 @@ class EndPoint:
 class AgentSession:
     """Calls functions of one host's agent. For one thread."""
 
-    def __init__(self, end_point: EndPoint, password: str) -> None:
+    def __init__(
+        self, end_point: EndPoint, password: str, scripts: Mapping[str, str] | None = None
+    ) -> None:
+        """`scripts` are the texts of those functions that no module of the host has."""
+        self._scripts = scripts or {}
         self._end_point = end_point
         self._password = password
         self._link: _Link | None = None
@@ -145,7 +149,8 @@ class AgentSession:
         self, function: AgentFunction, values: Mapping[str, object], ends: float
     ) -> list[dict[str, object]]:
         try:
-            return self._living_link(ends).run(function, values, ends)
+            link = self._living_link(ends)
+            return link.run(function, values, ends, self._scripts.get(function.name))
         except AgentFailure:
             raise
         except DeadlineError as error:
@@ -242,11 +247,18 @@ class _Link:
         return self._pool.is_alive(timeout=CLEANUP_S)
 
     def run(
-        self, function: AgentFunction, values: Mapping[str, object], ends: float
+        self,
+        function: AgentFunction,
+        values: Mapping[str, object],
+        ends: float,
+        script: str | None = None,
     ) -> list[dict[str, object]]:
         """One call, from the command to its last answer."""
         shell = PowerShell(self._pool)
-        shell.add_cmdlet(function.name)
+        if script is None:
+            shell.add_cmdlet(function.name)
+        else:
+            shell.add_script(script)
         for name, value in values.items():
             shell.add_parameter(name, value)
         self._fragments.received_bytes = 0

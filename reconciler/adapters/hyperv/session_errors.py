@@ -116,8 +116,9 @@ class Translator:
         if error.code == UNKNOWN_CONFIGURATION or "session configuration" in reason:
             return self.refused(
                 f"does not know the session configuration: {reason}",
-                "install the agent on the host (Windows Server 2012 R2 needs WMF 5.1 before that); "
-                "Get-PSSessionConfiguration there lists the names",
+                f"install the agent: reconciler agent install {self._host} (Windows Server 2012 R2 "
+                "needs WMF 5.1 before that); on the host, Get-PSSessionConfiguration lists the "
+                "names",
             )
         return self.refused(
             f"answered {function} with the fault {shown(str(error.code))}: {reason}",

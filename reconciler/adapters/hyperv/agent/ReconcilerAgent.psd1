@@ -24,6 +24,7 @@
         'Get-ReconcilerDiskChange'
         'Read-ReconcilerFile'
         'Get-ReconcilerBlockHash'
+        'Get-ReconcilerAgentFile'
     )
     CmdletsToExport = @()
     VariablesToExport = @()
