@@ -19,13 +19,16 @@ DISK = (
     Field("Path", Kind.STRING, "the image file; empty for a pass-through disk"),
     Field("DiskNumber", Kind.INT, "set for a pass-through disk only", is_optional=True),
     Field("DiskIdentifier", Kind.STRING, "virtual disk id"),
-    Field("VhdFormat", Kind.STRING, "VHD or VHDX"),
+    Field("VhdFormat", Kind.STRING, "VHD, VHDX or VHDSet; empty for a pass-through disk"),
     Field("VhdType", Kind.STRING, "Fixed, Dynamic or Differencing"),
     Field("Size", Kind.LONG, "virtual size"),
     Field("FileSize", Kind.LONG),
     Field("BlockSize", Kind.LONG),
     Field("LogicalSectorSize", Kind.INT),
     Field("PhysicalSectorSize", Kind.INT),
+    Field(
+        "SupportPersistentReservations", Kind.BOOL, "machines share it: a shared VHDX or VHD set"
+    ),
 )
 GET_HOST = AgentFunction(
     "Get-ReconcilerHost",

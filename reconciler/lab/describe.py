@@ -1,10 +1,9 @@
 """What a host shows of its machines, in the contract's fields: facts and what a person set."""
 
-from collections.abc import Mapping
-
 from reconciler.lab.book import HostBook
 from reconciler.lab.cluster import ClusterState
 from reconciler.lab.power import computer_name
+from reconciler.lab.requirements import guest_version
 from reconciler.lab.state import (
     CheckpointState,
     DiskState,
@@ -16,7 +15,24 @@ from reconciler.lab.state import (
 )
 from reconciler.model.machine import ControllerSlot
 
+SCSI = "SCSI"
+
 Answer = dict[str, object]
+
+_NO_FILE: Answer = {
+    "Path": "",
+    "DiskNumber": None,
+    "DiskIdentifier": "",
+    "VhdFormat": "",
+    "VhdType": "",
+    "Size": 0,
+    "FileSize": 0,
+    "BlockSize": 0,
+    "LogicalSectorSize": 0,
+    "PhysicalSectorSize": 0,
+    "SupportPersistentReservations": False,
+}
+"""What is told of a pass-through disk beside its slot and number."""
 
 
 def machine_answer(book: HostBook, machine: MachineState, going_on: list[str]) -> Answer:
@@ -44,6 +60,19 @@ def planned_answer(book: HostBook, machine: MachineState) -> Answer:
     """Reconciler.Machine of the half that waits for a machine which migrates to here."""
     shown = {"VirtualMachineType": "PlannedVirtualMachine", "State": "Off"}
     return machine_answer(book, machine, []) | shown
+
+
+def seldom_answer(machine: MachineState, os_build: int) -> Answer:
+    """What Reconciler.Requirement has of one machine."""
+    controllers = {
+        d.slot.controller_number for d in machine.disks if d.slot.controller_type == SCSI
+    }
+    count, version = machine.scsi_controllers, machine.integration_version
+    return {
+        "VMId": machine.vm_id,
+        "ScsiControllers": max(1, len(controllers)) if count is None else count,
+        "IntegrationServicesVersion": guest_version(os_build) if version is None else version,
+    }
 
 
 def checkpoint_answer(book: HostBook, machine: MachineState, point: CheckpointState) -> Answer:
@@ -126,23 +155,26 @@ def operation_answer(record: OperationRecord) -> Answer:
 
 def drive_answer(book: HostBook, disk: DiskState, path: str) -> Answer:
     """A hard drive that shows one file of the disk's stack."""
+    if not disk.has_file:
+        return _slot(disk.slot) | _NO_FILE | disk.properties
     answer: Answer = {
         **_slot(disk.slot),
-        "Path": path if disk.has_file else "",
+        "Path": path,
         "DiskNumber": None,
         "DiskIdentifier": disk.virtual_disk_id,
         "VhdFormat": disk.format,
         "VhdType": "Differencing" if path in disk.chain[1:] else "Dynamic",
         "Size": disk.virtual_bytes,
-        "FileSize": book.local(path).stat().st_size if path else 0,
+        "FileSize": book.local(path).stat().st_size,
         "BlockSize": disk.format_block_bytes,
         "LogicalSectorSize": disk.logical_sector_bytes,
         "PhysicalSectorSize": disk.physical_sector_bytes,
+        "SupportPersistentReservations": False,
     }
     return answer | disk.properties
 
 
-def _slot(slot: ControllerSlot) -> Mapping[str, object]:
+def _slot(slot: ControllerSlot) -> Answer:
     return {
         "ControllerType": slot.controller_type,
         "ControllerNumber": slot.controller_number,

@@ -11,6 +11,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from reconciler.agent_contract import ENDED, OperationState
+from reconciler.lab.requirements import RequirementState
 from reconciler.model.machine import ControllerSlot
 
 STATE_VERSION = 2
@@ -57,6 +58,12 @@ class DiskState(Record):
     def live_path(self) -> str:
         """The file that the machine writes to; empty when it never had one."""
         return self.chain[-1] if self.chain else ""
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether several machines may have it; no checkpoint holds it then."""
+        is_set = self.properties.get("VhdFormat") == "VHDSet"
+        return is_set or bool(self.properties.get("SupportPersistentReservations"))
 
     @property
     def has_file(self) -> bool:
@@ -132,6 +139,10 @@ class MachineState(Record):
     """Its files lie in the folder of the cluster, where every node finds them."""
     properties: dict[str, JsonValue]
     services: list[ServiceState]
+    scsi_controllers: int | None = None
+    """None: as many as its disks need, and one at least."""
+    integration_version: str | None = None
+    """None: what the host has."""
     jobs: list[JobRecord] = Field(default_factory=list)
     disks: list[DiskState]
     checkpoints: list[CheckpointState] = Field(default_factory=list)
@@ -225,6 +236,7 @@ class HostState(Record):
     cluster: str = ""
     """The cluster that it is a node of: a folder beside the host's."""
     volumes: list[VolumeState] = Field(default_factory=list)
+    requirements: RequirementState = Field(default_factory=RequirementState)
     events: list[EventRecord] = Field(default_factory=list)
     last_record_id: int = 0
     machines: dict[str, MachineState] = Field(default_factory=dict)

@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from reconciler.model.names import CheckpointId, HostName, RctId, ReferencePointId, VmId
+from reconciler.model.requirements import FileServerLook, Requirements
 
 
 class Role(StrEnum):
@@ -85,6 +86,14 @@ class PassThroughDisk:
 
 
 @dataclass(frozen=True, slots=True)
+class SharedDisk:
+    """A disk file that several machines may write to: no checkpoint of one of them holds it."""
+
+    slot: ControllerSlot
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
 class IntegrationService:
     """One integration component, known by the GUID of its kind (names are localised)."""
 
@@ -118,6 +127,7 @@ class VirtualMachine:
     """OSName of the key-value pairs that the guest publishes; empty when it publishes none."""
     disks: tuple[VirtualDisk, ...]
     pass_through: tuple[PassThroughDisk, ...] = ()
+    shared: tuple[SharedDisk, ...] = ()
     integration_services: tuple[IntegrationService, ...] = ()
     faults: tuple[str, ...] = ()
     """What the host told of this machine that nobody can protect it with."""
@@ -250,6 +260,10 @@ class HostReport:
     volumes: tuple[HostVolume, ...] = ()
     events: tuple[HostEvent, ...] = ()
     """Later ones than the caller has seen, oldest first."""
+    requirements: Requirements | None = None
+    """None when nobody asked yet, or the host could not tell."""
+    file_servers: Mapping[str, FileServerLook] = field(default_factory=dict)
+    """Of its machines' disks, by what the paths call them, lower case; asked with the above."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,6 +84,16 @@ def of_member(member: Member) -> Iterator[Finding]:
             "the other disks are backed up here",
             host=machine.host,
         )
+    for shared in machine.shared:
+        yield Finding(
+            "disk.shared",
+            machine.label,
+            f"the disk at {shared.slot} is shared with other machines ({shared.path}): "
+            "no checkpoint of one machine holds it, and it is not in the backups",
+            "protect what is on it from inside the guests, or give it to one machine alone; "
+            "the other disks are backed up here",
+            host=machine.host,
+        )
     if machine.user_checkpoints:
         yield Finding(
             "machine.user_checkpoints",

@@ -169,6 +169,10 @@ LOOKS: list[tuple[AgentFunction, dict[str, object]]] = [
     (contract.GET_EVENT, {"AfterRecordId": -1, "MaxEvents": 1}),
     (contract.GET_EVENT, {"AfterRecordId": 0, "MaxEvents": 1001}),
     (contract.GET_EVENT, {"AfterRecordId": 0}),
+    (contract.GET_REQUIREMENT, {}),
+    (contract.GET_REQUIREMENT, {"Share": ["gone"]}),
+    (contract.GET_REQUIREMENT, {"Share": ["x"] * 101}),
+    (contract.GET_AGENT_FILE, {}),
     (contract.GET_OPERATION, {"RequestId": STRANGER}),
     (contract.GET_OPERATION, {"RequestId": STRANGER, "WaitSeconds": 16}),
     (contract.STOP_OPERATION, {"RequestId": STRANGER}),
@@ -214,6 +218,33 @@ def test_properties_that_a_host_may_have_are_told_the_same(engines: Engines) -> 
     # What has ended is told by one of them only, and counts nowhere.
     python["Jobs"] = [job for job in python["Jobs"] if job["JobState"] != "Completed"]
     assert powershell == python
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "usual"),
+    [
+        ("SupportPersistentReservations", "true", "false"),
+        ("DiskNumber", "4", "null"),
+    ],
+)
+def test_disks_that_no_checkpoint_holds_are_told_the_same(
+    engines: Engines, name: str, value: str, usual: str
+) -> None:
+    engines.host.set_property("fin-sql01", "State", "Running")
+    engines.host.set_property("fin-sql01", f"HardDrives.1.{name}", value)
+    engines.host.settle()
+    try:
+        (machine,) = engines.both(contract.GET_MACHINE, VMId=[engines.machines["fin-sql01"]])
+        taken = take(engines, "powershell", vm="fin-sql01")
+        (point,) = engines.both(contract.GET_CHECKPOINT)
+        removal = {"CheckpointId": taken["CheckpointId"]}
+        engines.do("python", contract.START_CHECKPOINT_REMOVAL, "fin-sql01", **removal)
+    finally:
+        engines.host.set_property("fin-sql01", f"HardDrives.1.{name}", usual)
+
+    told_so = [d[name] for d in machine["HardDrives"] if d["ControllerLocation"] == 1]
+    assert told_so == [4 if name == "DiskNumber" else True]
+    assert [drive["ControllerLocation"] for drive in point["HardDrives"]] == [0]
 
 
 def test_volumes_and_lost_nodes_are_told_the_same(engines: Engines) -> None:
@@ -478,15 +509,4 @@ def test_every_kind_of_machine_is_told_the_same(tmp_path: Path, definition: LabD
             )
             engines.both(contract.GET_HOST)
             engines.both(contract.GET_VOLUME)
-            machines = {engine: engines.ask(engine, contract.GET_MACHINE) for engine in ENGINES}
-            for told_machines in machines.values():
-                for machine in told_machines:
-                    machine["HardDrives"] = [known(drive) for drive in machine["HardDrives"]]
-            assert machines["powershell"] == machines["python"]
-
-
-def known(drive: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Of a pass-through disk, no more than where it is: it has no file that could tell more."""
-    names = {"ControllerType", "ControllerNumber", "ControllerLocation", "Path", "DiskNumber"}
-    has_file = drive["DiskNumber"] is None
-    return {name: value for name, value in drive.items() if has_file or name in names}
+            engines.both(contract.GET_MACHINE)

@@ -31,6 +31,7 @@ from reconciler.model.machine import (
     ReferencePoint,
     Replication,
     Role,
+    SharedDisk,
     TrackedDisk,
     VirtualDisk,
     VirtualMachine,
@@ -40,6 +41,8 @@ from reconciler.model.names import CheckpointId, RctId, ReferencePointId
 MAX_VIRTUAL_BYTES: Final = 64 << 40
 """Source: [MS-VHDX] 2.6.2.4, largest virtual disk."""
 PLANNED: Final = "PlannedVirtualMachine"
+VHD_SET: Final = "VHDSet"
+"""Source: VhdFormat of Get-VHD; hyperv-facts.md §2.6. Its file ends in .vhds."""
 NOT_REPLICATED: Final = "None"
 
 _ROLES = {
@@ -81,6 +84,7 @@ def machine(decoder: Decoder, answer: Answer) -> VirtualMachine | None:
         guest_os=text_of(answer, "GuestOSName"),
         disks=disks,
         pass_through=_pass_through(drives),
+        shared=_shared(drives),
         integration_services=_services(answer),
         faults=(*faults, *odd),
         notes=text_of(answer, "Notes"),
@@ -161,12 +165,23 @@ def _pass_through(drives: Sequence[Answer]) -> tuple[PassThroughDisk, ...]:
     )
 
 
+def _is_shared(drive: Answer) -> bool:
+    is_set = text_of(drive, "VhdFormat") == VHD_SET
+    return drive["DiskNumber"] is None and (is_set or bool(drive["SupportPersistentReservations"]))
+
+
+def _shared(drives: Sequence[Answer]) -> tuple[SharedDisk, ...]:
+    return tuple(
+        SharedDisk(_slot(drive), text_of(drive, "Path")) for drive in drives if _is_shared(drive)
+    )
+
+
 def _disks(drives: Sequence[Answer]) -> tuple[tuple[VirtualDisk, ...], tuple[str, ...]]:
-    """The disks that have a file, and what is wrong with the others."""
+    """The disks that have a file of their own, and what is wrong with the others."""
     disks: list[VirtualDisk] = []
     faults: list[str] = []
     for drive in drives:
-        if drive["DiskNumber"] is not None:
+        if drive["DiskNumber"] is not None or _is_shared(drive):
             continue
         try:
             disk = _disk(drive)

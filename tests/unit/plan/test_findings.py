@@ -10,6 +10,7 @@ from reconciler.model.machine import (
     HostVolume,
     PassThroughDisk,
     Role,
+    SharedDisk,
     VirtualDisk,
     VirtualMachine,
 )
@@ -40,6 +41,19 @@ def test_a_physical_disk_is_told_and_the_rest_is_backed_up(
     assert second.message.startswith("the disk at SCSI 0:4 is the host's physical disk 8: ")
     assert "from inside the guest" in first.hint
     assert (first.severity, first.host) == (Severity.WARNING, "hv1")
+
+
+def test_a_shared_disk_is_told_and_the_rest_is_backed_up(
+    plan_of: PlanOf, make_vm: MakeVm, make_observed: MakeObserved
+) -> None:
+    shared = (SharedDisk(ControllerSlot("SCSI", 0, 3), "D:\\quorum.vhds"),)
+    plan = plan_of(make_observed(make_vm(shared=shared)))
+
+    assert [type(action) for action in plan.actions] == [CreateReplica]
+    (finding,) = found(plan, "disk.shared")
+    assert "SCSI 0:3 is shared with other machines (D:\\quorum.vhds)" in finding.message
+    assert "from inside the guests" in finding.hint
+    assert (finding.severity, finding.host) == (Severity.WARNING, "hv1")
 
 
 @pytest.mark.parametrize(("count", "told"), [(1, "1 checkpoint "), (3, "3 checkpoints ")])

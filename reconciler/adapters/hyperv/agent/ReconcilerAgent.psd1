@@ -13,6 +13,7 @@
         'Get-ReconcilerCluster'
         'Get-ReconcilerVolume'
         'Get-ReconcilerEvent'
+        'Get-ReconcilerRequirement'
         'Start-ReconcilerCheckpoint'
         'Start-ReconcilerConversion'
         'Start-ReconcilerCheckpointRemoval'
@@ -23,6 +24,7 @@
         'Get-ReconcilerDiskChange'
         'Read-ReconcilerFile'
         'Get-ReconcilerBlockHash'
+        'Get-ReconcilerAgentFile'
     )
     CmdletsToExport = @()
     VariablesToExport = @()

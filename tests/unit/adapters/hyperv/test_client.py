@@ -267,7 +267,8 @@ def test_an_agent_of_another_contract_is_refused_with_both_versions(
         with pytest.raises(HostRefusedError) as refused:
             ask()
         assert refused.value.message == (
-            f"the agent on hv1 speaks contract {version}, this reconciler speaks 1"
+            f"the agent on hv1 speaks contract {version}, "
+            f"this reconciler speaks {contract.CONTRACT_VERSION}"
         )
         assert "hv1" in refused.value.hint
     assert {name for name, _ in agent.asked} == {"Get-ReconcilerHost"}
@@ -364,6 +365,7 @@ def test_a_checkpoint_with_a_disk_that_cannot_be_read_is_told_apart(
         "BlockSize": 0,
         "LogicalSectorSize": 512,
         "PhysicalSectorSize": 512,
+        "SupportPersistentReservations": False,
     }
     agent.give(contract.GET_CHECKPOINT, checkpoint() | {"HardDrives": [odd]})
     with pytest.raises(DiskNotSupportedError) as refused:

@@ -26,6 +26,7 @@ from reconciler.model.machine import (
     ReferencePoint,
     Replication,
     Role,
+    SharedDisk,
     TrackedDisk,
     VirtualDisk,
     VirtualMachine,
@@ -51,6 +52,7 @@ DRIVE: dict[str, object] = {
     "BlockSize": 32 << 20,
     "LogicalSectorSize": 512,
     "PhysicalSectorSize": 4096,
+    "SupportPersistentReservations": False,
 }
 MACHINE: dict[str, object] = {
     "VMId": VM.upper(),
@@ -473,14 +475,35 @@ def test_a_physical_disk_is_kept_apart_whatever_else_is_said_of_it() -> None:
     assert checkpoint(HardDrives=[physical, DRIVE]).disks == (ERP_DISK,)
 
 
+@pytest.mark.parametrize(
+    "how", [{"SupportPersistentReservations": True}, {"VhdFormat": "VHDSet", "Size": 0}]
+)
+def test_a_shared_disk_is_kept_apart_and_is_no_fault(how: dict[str, object]) -> None:
+    shared = DRIVE | {"ControllerLocation": 2, "Path": r"D:\VMs\erp\quorum.vhds"} | how
+    found = machine(HardDrives=[shared, DRIVE])
+
+    assert found is not None
+    assert found.shared == (SharedDisk(ControllerSlot("SCSI", 0, 2), r"D:\VMs\erp\quorum.vhds"),)
+    assert (found.disks, found.faults) == ((ERP_DISK,), ())
+    assert checkpoint(HardDrives=[shared, DRIVE]).disks == (ERP_DISK,)
+
+
+def test_a_physical_disk_that_is_said_to_be_shared_is_a_physical_disk() -> None:
+    physical = DRIVE | {"DiskNumber": 0, "SupportPersistentReservations": True}
+    found = machine(HardDrives=[physical])
+
+    assert found is not None
+    assert (len(found.pass_through), found.shared) == (1, ())
+
+
 def test_a_disk_of_another_format_is_a_fault_of_its_machine() -> None:
-    found = machine(HardDrives=[DRIVE, DRIVE | {"ControllerLocation": 7, "VhdFormat": "VHDSet"}])
+    found = machine(HardDrives=[DRIVE, DRIVE | {"ControllerLocation": 7, "VhdFormat": "QCOW2"}])
 
     assert found is not None
     assert found.disks == (ERP_DISK,)
     (fault,) = found.faults
     assert "SCSI 0:7" in fault
-    assert "'VHDSet'" in fault
+    assert "'QCOW2'" in fault
 
 
 def test_two_disks_at_one_slot_are_a_fault() -> None:

@@ -15,6 +15,7 @@ function ConvertTo-HardDrive {
         BlockSize = [long] 0
         LogicalSectorSize = [int] 0
         PhysicalSectorSize = [int] 0
+        SupportPersistentReservations = [bool] $Drive.SupportPersistentReservations
     }
     if ($null -ne $Drive.DiskNumber) {
         $told['DiskNumber'] = [int] $Drive.DiskNumber
