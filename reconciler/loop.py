@@ -180,7 +180,7 @@ class Reconciler:
         results: list[Result] = []
         with bound(plan=plan.id):
             _log.info(Event.PASS_STARTED, clock=plan.clock, actions=len(plan.actions))
-            for result in carry_out(self.executor(plan), plan.actions):
+            for result in carry_out(self.executor(plan), plan.actions, plan.headroom):
                 results.append(result)
                 yield result
             # a recovery does not hold the lead, so packs may be those of a draft of the leader's

@@ -1,12 +1,12 @@
 """(wanted, observed, now) → plan."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
 from reconciler.model.machine import NaturalKey
-from reconciler.model.names import DataSourceId, GroupName, PlanId
+from reconciler.model.names import GroupName, PlanId
 from reconciler.model.observed import Observed, RecoveryRequest
 from reconciler.plan import clusters
 from reconciler.plan.actions import (
@@ -32,15 +32,17 @@ from reconciler.plan.findings import (
     silent_hosts,
     unclaimed,
 )
+from reconciler.plan.headroom import headroom
 from reconciler.plan.index import Index, index
 from reconciler.plan.leftovers import left_saved, leftovers
 from reconciler.plan.members import Member, Membership, membership
 from reconciler.plan.placement import Placing, placed
 from reconciler.plan.prerequisites import of_members
+from reconciler.plan.prerequisites.head_room import HEAD_ROOM
 from reconciler.plan.prerequisites.scale import SCALE
 from reconciler.plan.protect import protect
 from reconciler.plan.requests import Refusals
-from reconciler.plan.standing import standing
+from reconciler.plan.standing import Standing, standing
 from reconciler.plan.volumes import Volumes
 from reconciler.policy.policy_set import PolicySet
 
@@ -105,7 +107,18 @@ def make_plan(wanted: PolicySet, observed: Observed, occasion: Occasion) -> Plan
     cleaning = tuple(_clean_up(looked, found, occasion))
     doubts = {doubt.source: doubt.reason for doubt in noted.doubts}
     placing = Placing(wanted, observed, Volumes(wanted, observed))
-    work = _work(_after(cleaning, found), looked, doubts, occasion, placing)
+    room = headroom(observed)
+    states = [
+        (
+            member,
+            replace(
+                standing(member, looked, doubts, occasion.now, placing.volumes),
+                shortage=room.shortage(member.machine.key),
+            ),
+        )
+        for member in _after(cleaning, found)
+    ]
+    work = _work(states, looked, occasion, placing)
     deleting = deletions(wanted, looked, found, has_hole=occasion.has_hole)
     actions: tuple[Action, ...] = (*cleaning, *work.actions, *deleting)
     refusals = Refusals(wanted, looked, found, work.held, occasion.has_hole, occasion.expiry_paused)
@@ -121,6 +134,7 @@ def make_plan(wanted: PolicySet, observed: Observed, occasion: Occasion) -> Plan
         doubts=noted.doubts,
         watches=noted.watches,
         refusals=tuple(refusals.of(actions)),
+        headroom=room.of({capture.subject.key for capture in work.captures}),
         neighbours=clusters.neighbours(wanted, observed),
         unknown=frozenset(observed.inventory.silent),
         members=frozenset(
@@ -131,6 +145,7 @@ def make_plan(wanted: PolicySet, observed: Observed, occasion: Occasion) -> Plan
         undecided=found.undecided.union(
             undecided(observed, found, has_hole=occasion.has_hole),
             (SCALE,) if observed.inventory.silent else (),
+            ((HEAD_ROOM, each.volume.label) for each in room.rooms.values() if each.is_in_use),
         ),
     )
 
@@ -186,14 +201,9 @@ def _after(cleaning: tuple[RemoveLeftovers, ...], found: Membership) -> Iterator
 
 
 def _work(
-    members: Iterator[Member],
-    index: Index,
-    doubts: dict[DataSourceId, str],
-    occasion: Occasion,
-    placing: Placing,
+    states: Sequence[tuple[Member, Standing]], index: Index, occasion: Occasion, placing: Placing
 ) -> _Work:
     work, volumes = _Work(), placing.volumes
-    states = [(m, standing(m, index, doubts, occasion.now, volumes)) for m in members]
     work.findings.extend(volumes.findings(state.volume for _, state in states))
     placing.count_begun(state for _, state in states)
     for member, state in states:

@@ -71,6 +71,7 @@ def protect(standing: Standing) -> Protection:
     held = (
         tuple(_faults(standing))
         or tuple(_no_volume(standing))
+        or tuple(_no_headroom(standing))
         or tuple(_waiting(standing))
         or tuple(_no_way(standing, way))
     )
@@ -261,6 +262,20 @@ def _no_volume(standing: Standing) -> Iterator[Finding]:
             standing.machine.label,
             f"its volume takes nothing now: {standing.trouble.message}",
             standing.trouble.hint,
+            Severity.INFO,  # the finding of the volume is the one that alarms
+            standing.machine.host,
+        )
+
+
+def _no_headroom(standing: Standing) -> Iterator[Finding]:
+    room = standing.shortage
+    if room is not None:
+        yield Finding(
+            "waiting.head_room",
+            standing.machine.label,
+            f"{room.volume.label} has too little free space for what grows there while it is "
+            "backed up",
+            room.remedy,
             Severity.INFO,  # the finding of the volume is the one that alarms
             standing.machine.host,
         )
