@@ -11,6 +11,7 @@ function that changes something takes a request id, and repeating it with the sa
 twice. Long work is started, polled and stopped.
 """
 
+from reconciler.agent_contract.configuration import GET_CONFIGURATION_FILE
 from reconciler.agent_contract.deeds import (
     GET_OPERATION,
     START_CHECKPOINT,
@@ -61,6 +62,7 @@ __all__ = [
     "GET_BLOCK_HASH",
     "GET_CHECKPOINT",
     "GET_CLUSTER",
+    "GET_CONFIGURATION_FILE",
     "GET_DISK_CHANGE",
     "GET_EVENT",
     "GET_HOST",
@@ -110,4 +112,5 @@ FUNCTIONS: tuple[AgentFunction, ...] = (
     GET_DISK_CHANGE,
     READ_FILE,
     GET_BLOCK_HASH,
+    GET_CONFIGURATION_FILE,
 )

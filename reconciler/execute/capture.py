@@ -11,6 +11,7 @@ from reconciler.blocks.repository import Repository
 from reconciler.errors import ReconcilerError, VolumeFullError
 from reconciler.execute.boundaries import Boundary
 from reconciler.execute.conclude import conclude, own_checkpoint
+from reconciler.execute.configuration import ReadConfiguration, read_configuration
 from reconciler.execute.copy_disks import Copied, DiskCopier
 from reconciler.execute.looks import machine_now, require_certain, way_now
 from reconciler.execute.patience import until_free
@@ -29,6 +30,7 @@ from reconciler.model.protection import (
 )
 from reconciler.plan.actions import Capture, ConsistencyCheck
 from reconciler.plan.consistency import Way, way_to_capture
+from reconciler.plan.leftovers import is_saved
 from reconciler.record.disk_matching import SeenDisk
 from reconciler.record.entries import new_id, new_request_id
 from reconciler.record.work import Intent
@@ -70,6 +72,24 @@ def capture(
 
 
 @dataclass(frozen=True, slots=True)
+class _Frozen:
+    """A machine's checkpoint, and what may be claimed for it."""
+
+    checkpoint: Checkpoint
+    consistency: Consistency
+    is_saved: bool
+
+    def claim(self, configuration: ReadConfiguration) -> Consistency:
+        """What may be claimed for a point with these configuration files.
+
+        What a saved machine had not written yet is in its memory: without that, its disks are those
+        of a machine that lost its power.
+        """
+        has_all = not (self.is_saved and configuration.left_out)
+        return self.consistency if has_all else Consistency.CRASH
+
+
+@dataclass(frozen=True, slots=True)
 class _Making:
     """A recovery point from its intent to its seal."""
 
@@ -84,7 +104,10 @@ class _Making:
         bench = self.bench
         repository = bench.repository(self.intent.volume)
         captured_at = bench.tools.clock()
-        checkpoint, consistency = self._frozen()
+        frozen = self._frozen()
+        checkpoint = frozen.checkpoint
+        configuration = read_configuration(bench.host, checkpoint)
+        bench.reached(Boundary.CONFIGURATION_READ)
         ids = bench.catalogue.ensure_disks(bench.source.id, _seen(checkpoint))
         source = bench.source.id
         base = self.intent.base_recovery_point if self.start.base else None
@@ -106,9 +129,9 @@ class _Making:
             verify(repository, draft, copied)
             # A replica machine may have been written to by Hyper-V all the while.
             require_certain(machine_now(bench))
-            return draft.seal(self._description(captured_at, consistency))
+            return draft.seal(self._description(captured_at, frozen, configuration))
 
-    def _frozen(self) -> tuple[Checkpoint, Consistency]:
+    def _frozen(self) -> _Frozen:
         """A checkpoint, and the consistency that may be claimed for it.
 
         The machine is looked at just after, because one that changed meanwhile can claim no more
@@ -124,13 +147,15 @@ class _Making:
                 has_warnings=checkpoint.has_warnings,
             )
             self.bench.reached(Boundary.CHECKPOINT_TAKEN)
-            after = way_to_capture(machine_now(self.bench), os_build, self.action.wish)
+            machine = machine_now(self.bench)
+            after = way_to_capture(machine, os_build, self.action.wish)
         before = self.way.consistency
         is_same = isinstance(after, Way) and after.consistency is before
         was_saved = not isinstance(after, Way) or not after.saves_machine
         is_warned = checkpoint.has_warnings and before in _BY_GUEST
         is_as_meant = is_same and was_saved and not is_warned
-        return checkpoint, before if is_as_meant else Consistency.CRASH
+        consistency = before if is_as_meant else Consistency.CRASH
+        return _Frozen(checkpoint, consistency, is_saved(machine.state))
 
     def _checkpoint(self) -> Checkpoint:
         """The disks frozen; a machine that is saved for it waits for nothing."""
@@ -147,7 +172,9 @@ class _Making:
             0 if self.way.saves_machine else bench.tools.merge_wait_s,
         )
 
-    def _description(self, captured_at: datetime, consistency: Consistency) -> PointDescription:
+    def _description(
+        self, captured_at: datetime, frozen: _Frozen, configuration: ReadConfiguration
+    ) -> PointDescription:
         action, bench = self.action, self.bench
         return PointDescription(
             id=self.intent.recovery_point,
@@ -157,12 +184,13 @@ class _Making:
             host=action.subject.host,
             group=bench.source.group,
             cause=action.cause,
-            consistency=consistency,
+            consistency=frozen.claim(configuration),
             captured_at=captured_at,
             job=bench.job.id,
             policy_digest=bench.policy.digest,
             policy_commit=bench.policy.commit,
             base=self.intent.base_recovery_point,
+            configuration_files=configuration.stored,
         )
 
 

@@ -14,6 +14,7 @@ from reconciler.adapters.hyperv.looks import Looks
 from reconciler.adapters.unc import unc_path
 from reconciler.agent_contract import AgentFunction, OperationState
 from reconciler.errors import DiskNotSupportedError, HostRefusedError, ItemNotFoundError
+from reconciler.model.configuration import ConfigurationFile
 from reconciler.model.machine import (
     Checkpoint,
     HostFacts,
@@ -83,6 +84,19 @@ class HyperVHost:
     def report(self, after_event: int = 0) -> HostReport:
         """All of the above, its cluster, volumes and events after that record, in one look."""
         return self._looks.report(after_event)
+
+    def configuration_files(
+        self, vm_id: VmId, checkpoint: CheckpointId
+    ) -> Sequence[ConfigurationFile]:
+        """The configuration files that a checkpoint keeps."""
+        return self._looks.configuration_files(vm_id, checkpoint)
+
+    def configuration_bytes(self, file: ConfigurationFile) -> bytes:
+        """All of a configuration file, by the agent: shares are for what is large."""
+        if not file.size_bytes:
+            return b""
+        (data,) = HostFile(self._calls, file.path).read([ByteRange(0, file.size_bytes)])
+        return data
 
     # --- operations
 

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from reconciler import agent_contract as contract
-from reconciler.adapters.hyperv import decode_host, decode_machine
+from reconciler.adapters.hyperv import decode_configuration, decode_host, decode_machine
 from reconciler.adapters.hyperv.calls import AgentCalls
 from reconciler.errors import HostRefusedError
+from reconciler.model.configuration import ConfigurationFile
 from reconciler.model.machine import (
     Checkpoint,
     ClusterFacts,
@@ -17,7 +18,7 @@ from reconciler.model.machine import (
     ReferencePoint,
     VirtualMachine,
 )
-from reconciler.model.names import VmId
+from reconciler.model.names import CheckpointId, VmId
 
 EVENTS_AT_ONCE: Final = 1000
 MAX_EVENTS: Final = 100_000
@@ -75,6 +76,15 @@ class Looks:
         """All reference points, ours and others'."""
         decoder, answers = self._calls.all(contract.GET_REFERENCE_POINT, **_only(vm_ids))
         return tuple(decode_machine.reference_point(decoder, answer) for answer in answers)
+
+    def configuration_files(
+        self, vm_id: VmId, checkpoint: CheckpointId
+    ) -> tuple[ConfigurationFile, ...]:
+        """Those that a checkpoint keeps."""
+        decoder, answers = self._calls.all(
+            contract.GET_CONFIGURATION_FILE, VMId=vm_id, CheckpointId=checkpoint
+        )
+        return decode_configuration.configuration_files(decoder, answers)
 
     def _cluster(self) -> ClusterFacts | None:
         decoder, answers = self._calls.all(contract.GET_CLUSTER)

@@ -23,6 +23,7 @@
         'Get-ReconcilerDiskChange'
         'Read-ReconcilerFile'
         'Get-ReconcilerBlockHash'
+        'Get-ReconcilerConfigurationFile'
     )
     CmdletsToExport = @()
     VariablesToExport = @()

@@ -13,8 +13,9 @@ $script:MaximumRanges = 4096
 $script:MaximumExtents = 16384
 $script:MaximumWaitSeconds = 15
 
-# Paths that were seen to be those of disk files, and of files that checkpoints keep.
+# Paths that were seen to be those of disk files, of configuration files that checkpoints keep, and of disks that they keep.
 $script:DiskFiles = New-Object -TypeName 'System.Collections.Generic.HashSet[string]' -ArgumentList ([System.StringComparer]::OrdinalIgnoreCase)
+$script:ConfigurationFiles = New-Object -TypeName 'System.Collections.Generic.HashSet[string]' -ArgumentList ([System.StringComparer]::OrdinalIgnoreCase)
 $script:CheckpointDisks = New-Object -TypeName 'System.Collections.Generic.HashSet[string]' -ArgumentList ([System.StringComparer]::OrdinalIgnoreCase)
 
 # Constrained sessions load no module by themselves.

@@ -84,13 +84,19 @@ function Get-RawInstance {
         'Msvm_PlannedComputerSystem' { Get-System -IsPlanned $true }
         'Msvm_ConcreteJob' { Get-Job -InstanceId $Wanted['InstanceID'] }
         'Msvm_VirtualSystemSettingData' {
+            $configurations = @(Invoke-Lab -Operation 'powershell_configurations' | ForEach-Object { $_ })
             foreach ($point in @(Invoke-Lab -Operation 'powershell_snapshots' | ForEach-Object { $_ })) {
+                $kept = @($configurations | Where-Object { $_.CheckpointId -eq $point.CheckpointId })[0]
                 [ordered] @{
                     InstanceID = "Microsoft:$("$($point.CheckpointId)".ToUpperInvariant())"
                     ConfigurationID = "$($point.CheckpointId)".ToUpperInvariant()
                     VirtualSystemIdentifier = "$($point.VMId)".ToUpperInvariant()
                     VirtualSystemType = 'Microsoft:Hyper-V:Snapshot:Recovery'
                     ElementName = $point.ElementName
+                    ConfigurationDataRoot = $kept.ConfigurationDataRoot
+                    ConfigurationFile = $kept.ConfigurationFile
+                    GuestStateDataRoot = if ($kept.GuestStateFile) { $kept.ConfigurationDataRoot } else { '' }
+                    GuestStateFile = $kept.GuestStateFile
                 }
             }
         }
