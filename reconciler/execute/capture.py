@@ -14,6 +14,7 @@ from reconciler.execute.conclude import conclude, own_checkpoint
 from reconciler.execute.configuration import ReadConfiguration, read_configuration
 from reconciler.execute.copy_disks import Copied, DiskCopier
 from reconciler.execute.looks import machine_now, require_certain, way_now
+from reconciler.execute.merge_end import await_merge
 from reconciler.execute.patience import until_free
 from reconciler.execute.saved_machine import run_on, saved, tried_meanwhile, try_to_run_on
 from reconciler.execute.start import Start
@@ -68,6 +69,7 @@ def capture(
         bench.reached(Boundary.MANIFEST_SEALED)
         point = conclude(bench, intent, manifest, is_tracked=action.is_tracked)
         run_on(bench)
+        await_merge(bench)
         return point
 
 

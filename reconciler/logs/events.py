@@ -43,6 +43,11 @@ class Event(StrEnum):
         "reference_point.removed",
         "A reference point of ours is gone from its host.",
     )
+    MERGE_ENDED = "merge.ended", "A host has merged a machine's disks after its backup."
+    MERGE_GOES_ON = (
+        "merge.not_confirmed",
+        "The merge after a backup had not ended when its job did; the next passes look at it.",
+    )
     RECOVERY_POINT_CREATED = "recovery_point.created", "A new version can be recovered from."
     RECOVERY_POINT_ADOPTED = (
         "recovery_point.adopted",

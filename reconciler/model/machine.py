@@ -248,6 +248,8 @@ class HostReport:
     volumes: tuple[HostVolume, ...] = ()
     events: tuple[HostEvent, ...] = ()
     """Later ones than the caller has seen, oldest first."""
+    has_new_log: bool = False
+    """The log was cleared since: its records are counted anew, and all of them are new."""
 
 
 @dataclass(frozen=True, slots=True)
