@@ -60,7 +60,7 @@ def assert_whole(world: World, shadow_name: str) -> None:
     """The newest point is what the guest held, nothing is left, and nothing is due."""
     shadow = world.shadow(shadow_name)
     point = world.points(VM)[-1]
-    assert point.consistency is Consistency.OFFLINE
+    assert point.consistency is Consistency.CRASH  # its memory is not in it
     assert world.differing(VM, point, shadow) == []
     assert world.report("hv1").checkpoints == ()
     assert len(world.report("hv1").reference_points) == 1
@@ -214,7 +214,7 @@ def test_one_that_somebody_turned_off_meanwhile_stays_off(world: World) -> None:
         assert {r.verdict for r in results} == {Verdict.DONE}
         assert Boundary.MACHINE_RESUMED not in passed
         assert state(world) == "Off"
-        assert world.points(VM)[-1].consistency is Consistency.OFFLINE
+        assert world.points(VM)[-1].consistency is Consistency.CRASH
     finally:
         door.ask("set", vm=VM, name="State", value="Running")
     assert_whole(world, "turned-off")
