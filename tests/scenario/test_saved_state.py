@@ -80,7 +80,7 @@ def test_it_is_saved_for_the_checkpoint_alone_and_runs_while_it_is_copied(world:
         Boundary.MACHINE_SAVED,
         Boundary.CHECKPOINT_TAKEN,
         Boundary.MACHINE_RESUMED,
-        Boundary.PACKS_SYNCED,
+        Boundary.CONFIGURATION_READ,
     ]
     assert_whole(world, "saved")
 
@@ -91,7 +91,7 @@ def test_it_is_saved_for_the_checkpoint_alone_and_runs_while_it_is_copied(world:
         Boundary.INTENT_WRITTEN,
         *SAVED_AT,
         Boundary.MACHINE_RESUMED,
-        Boundary.PACKS_SYNCED,
+        Boundary.CONFIGURATION_READ,
         Boundary.MANIFEST_SEALED,
         Boundary.CATALOGUE_COMMITTED,
     ],
@@ -183,7 +183,7 @@ def test_one_that_is_not_resumed_at_first_runs_before_anything_is_copied(world: 
     assert passed[2:5] == [
         Boundary.CHECKPOINT_TAKEN,
         Boundary.MACHINE_RESUMED,
-        Boundary.PACKS_SYNCED,
+        Boundary.CONFIGURATION_READ,
     ]
     assert_whole(world, "resumed-soon")
 
@@ -199,7 +199,7 @@ def test_one_that_is_not_resumed_for_a_while_is_tried_while_it_is_copied(world: 
     assert passed[2:5] == [
         Boundary.CHECKPOINT_TAKEN,
         Boundary.MACHINE_RESUMED,
-        Boundary.PACKS_SYNCED,
+        Boundary.CONFIGURATION_READ,
     ]
     assert_whole(world, "resumed-meanwhile")
 
@@ -214,7 +214,7 @@ def test_one_that_somebody_turned_off_meanwhile_stays_off(world: World) -> None:
         assert {r.verdict for r in results} == {Verdict.DONE}
         assert Boundary.MACHINE_RESUMED not in passed
         assert state(world) == "Off"
-        assert world.points(VM)[-1].consistency is Consistency.CRASH
+        assert world.points(VM)[-1].consistency is Consistency.OFFLINE
     finally:
         door.ask("set", vm=VM, name="State", value="Running")
     assert_whole(world, "turned-off")
@@ -235,7 +235,7 @@ def test_one_that_runs_again_before_its_checkpoint_claims_no_more_than_a_crash(
         (result,) = reconciler.carry_out(reconciler.plan())
 
     assert result.verdict is Verdict.DONE
-    assert world.points(VM)[-1].consistency is Consistency.CRASH
+    assert world.points(VM)[-1].consistency is Consistency.OFFLINE
     assert state(world) == "Running"
 
 
