@@ -34,6 +34,7 @@ from reconciler.plan.findings import (
 from reconciler.plan.index import Index, index
 from reconciler.plan.leftovers import left_saved, leftovers
 from reconciler.plan.members import Member, Membership, membership
+from reconciler.plan.merging import merges_left
 from reconciler.plan.placement import Placing, placed
 from reconciler.plan.prerequisites import of_members
 from reconciler.plan.prerequisites.scale import SCALE
@@ -217,6 +218,7 @@ def _findings(
     yield from damaged(observed)
     yield from found.findings
     yield from left_saved(observed, found.here)
+    yield from merges_left(index, found.here.values(), occasion.now)
     yield from departed(wanted, observed, found, has_hole=occasion.has_hole)
     if not occasion.has_hole:
         yield from unclaimed(found.unclaimed, held)
