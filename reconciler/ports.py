@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
+from reconciler.model.configuration import ConfigurationFile
 from reconciler.model.machine import (
     Checkpoint,
     ClusterFacts,
@@ -98,6 +99,20 @@ class HostSession(DiskFiles, Protocol):
 
     def reference_points(self, vm_ids: Sequence[VmId] = ()) -> Sequence[ReferencePoint]:
         """All reference points, ours and others'."""
+        ...
+
+    def configuration_files(
+        self, vm_id: VmId, checkpoint: CheckpointId
+    ) -> Sequence[ConfigurationFile]:
+        """The configuration files that a checkpoint keeps."""
+        ...
+
+    def configuration_bytes(self, file: ConfigurationFile) -> bytes:
+        """All of a configuration file, exactly as long as it was said to be.
+
+        Raises:
+            DiskUnreadableError: It is gone, or cut short.
+        """
         ...
 
     def report(self, after_event: int = 0, *, with_requirements: bool = False) -> HostReport:

@@ -22,7 +22,7 @@ def fault() -> None:
     \b
     Of a host:     host-down, connection-reset, no-answer, wrong-password, volume-full, node-lost
     Of a machine:  tracking-reset (once), checkpoint-exception, checkpoint-warns,
-                   merge-stuck, resume-fails
+                   configuration-gone, merge-stuck, merge-failed, resume-fails
     Of a replica:  replica-resyncing, replica-critical, replica-applying-hrl, replica-hrl-failed,
                    replica-in-failover, replica-initial
     """

@@ -23,6 +23,7 @@ from reconciler.execute.followed_file import FollowedFile
 from reconciler.execute.meter import Meter
 from reconciler.execute.patience import until_free
 from reconciler.logs import Event, get_logger
+from reconciler.model.configuration import ConfigurationFile
 from reconciler.model.machine import (
     Checkpoint,
     ClusterFacts,
@@ -88,9 +89,9 @@ class FollowedHost:
         """Its cluster, as its owner sees it."""
         return self._owner().cluster()
 
-    def report(self, after_event: int = 0) -> HostReport:
+    def report(self, after_event: int = 0, *, with_requirements: bool = False) -> HostReport:
         """All that its owner tells."""
-        return self._owner().report(after_event)
+        return self._owner().report(after_event, with_requirements=with_requirements)
 
     def machines(self, vm_ids: Sequence[VmId] = ()) -> Sequence[VirtualMachine]:
         """The machine as its owner tells of it."""
@@ -103,6 +104,16 @@ class FollowedHost:
     def reference_points(self, vm_ids: Sequence[VmId] = ()) -> Sequence[ReferencePoint]:
         """Its reference points, ours and others'."""
         return self._owner().reference_points(vm_ids)
+
+    def configuration_files(
+        self, vm_id: VmId, checkpoint: CheckpointId
+    ) -> Sequence[ConfigurationFile]:
+        """The configuration files that a checkpoint keeps."""
+        return self._capturing().configuration_files(vm_id, checkpoint)
+
+    def configuration_bytes(self, file: ConfigurationFile) -> bytes:
+        """All of a configuration file."""
+        return self._capturing().configuration_bytes(file)
 
     # --- operations
 

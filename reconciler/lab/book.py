@@ -79,6 +79,8 @@ class HostBook:
         """
         disks = [disk for machine in self.state.machines.values() for disk in machine.disks]
         kept = {self.local(path) for disk in disks for path in disk.chain}
+        points = [point for m in self.state.machines.values() for point in m.checkpoints]
+        kept |= {self.local(path) for point in points for path in point.configuration_files}
         found = [Path(root) / name for root, _, names in os.walk(self._files) for name in names]
         for base in (self.local(path) for disk in disks for path in disk.chain[:1]):
             if not base.is_relative_to(self._files):

@@ -19,6 +19,7 @@ from reconciler.errors import CheckpointFailedError, MachineBusyError
 from reconciler.lab.agent import LabAgent
 from reconciler.lab.book import HostBook
 from reconciler.lab.clock import LabClock
+from reconciler.lab.configuration import held_files, remove_files
 from reconciler.lab.fault_door import FaultDoor
 from reconciler.lab.files import FolderLock, copy_sparse
 from reconciler.lab.guests import Guests, KnownFile, known_files
@@ -212,6 +213,7 @@ class LabHost:
             self._book.shadow(machine, disk).unlink(missing_ok=True)
             for path in disk.chain:
                 self._book.local(path).unlink(missing_ok=True)
+        remove_files(self._book, held_files(machine))
 
     def _do(self, function: AgentFunction, vm: str, arguments: dict[str, str]) -> OperationRecord:
         request_id = new_id()

@@ -21,7 +21,7 @@ from reconciler.agent_contract import (
     AgentFunction,
     OperationState,
 )
-from reconciler.lab import checkpoints, faults, saving
+from reconciler.lab import checkpoints, configuration, faults, saving
 from reconciler.lab.book import HostBook
 from reconciler.lab.faults import FaultKind
 from reconciler.lab.pace import Delays, Pace
@@ -116,7 +116,7 @@ class Operations:
         """What is going on with a machine, as names of the operational status."""
         functions = [record.function for record in self._running(machine)]
         running = [_STATUS[function] for function in functions if function in _STATUS]
-        is_merging = any(True for _ in checkpoints.mergeable(machine))
+        is_merging = self._may_merge(machine) or self._is_stuck(machine)
         migrating = ["MigratingVirtualMachine"] if machine.vm_id in self.moving else []
         return running + (["MergingDisks"] if is_merging else []) + migrating
 
@@ -140,6 +140,7 @@ class Operations:
             if record is None:
                 return
             machine = self._book.state.machines[record.vm_id]
+            held = configuration.held_files(machine)
             try:
                 self._do(machine, record)
             except checkpoints.RefusedError as refusal:
@@ -148,6 +149,8 @@ class Operations:
                 self._end(record, OperationState.EXCEPTION, faults.FAILED, str(error))
             else:
                 self._end(record, _success(machine, record))
+                gone = held - configuration.held_files(machine)
+                configuration.remove_files(self._book, gone)
                 self._merge_later(machine)
 
     def _do(self, machine: MachineState, record: OperationRecord) -> None:
@@ -169,8 +172,7 @@ class Operations:
         self._book.changed.notify_all()
 
     def _merge_later(self, machine: MachineState) -> None:
-        is_due = any(checkpoints.mergeable(machine)) and not self._is_stuck(machine)
-        if is_due and machine.vm_id not in self._merges_due:
+        if self._may_merge(machine) and machine.vm_id not in self._merges_due:
             self._merges_due.add(machine.vm_id)
             self._pace.later(self._delays.merge_s, partial(self._merge, machine.vm_id))
 
@@ -179,11 +181,9 @@ class Operations:
         with self._book.changed:
             self._merges_due.discard(vm_id)
             machine = self._book.state.machines.get(vm_id)
-            if machine is None or self._is_stuck(machine):
+            if machine is None or not self._may_merge(machine):
                 return
-            disk = next(checkpoints.mergeable(machine), None)
-            if disk is None:
-                return
+            disk = next(checkpoints.mergeable(machine))
             try:
                 checkpoints.merge_top(self._book, disk)
             except (OSError, ValueError) as error:
@@ -215,6 +215,12 @@ class Operations:
             raise _busy(machine, "is migrating")
         for record in self._running(machine):
             raise _busy(machine, f"is busy with {record.function}")
+
+    def _may_merge(self, machine: MachineState) -> bool:
+        """Whether disks merge, or are about to."""
+        kinds = (FaultKind.MERGE_STUCK, FaultKind.MERGE_FAILED)
+        is_faulty = any(faults.is_set(machine.faults, kind) for kind in kinds)
+        return not is_faulty and any(True for _ in checkpoints.mergeable(machine))
 
     def _is_stuck(self, machine: MachineState) -> bool:
         """Whether disks should merge, and do not."""

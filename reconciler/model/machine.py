@@ -264,6 +264,8 @@ class HostReport:
     """None when nobody asked yet, or the host could not tell."""
     file_servers: Mapping[str, FileServerLook] = field(default_factory=dict)
     """Of its machines' disks, by what the paths call them, lower case; asked with the above."""
+    has_new_log: bool = False
+    """The log was cleared since: its records are counted anew, and all of them are new."""
 
 
 @dataclass(frozen=True, slots=True)

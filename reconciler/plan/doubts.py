@@ -61,7 +61,7 @@ def _watch(report: HostReport, before: Watch | None) -> Watch:
         return Watch(report.facts.booted_at, newest, next(reversed(announced), None))
     return Watch(
         report.facts.booted_at,
-        max(newest, before.last_event),
+        newest if report.has_new_log else max(newest, before.last_event),
         next(reversed(announced), before.announced_at),
     )
 
@@ -86,7 +86,8 @@ def _lost_nodes(observed: Observed) -> Iterator[Doubt]:
     for host, report in sorted(reports.items()):
         watch = observed.watches.get(host)
         for event in report.events:
-            if watch is None or event.record_id <= watch.last_event:
+            is_noted = not report.has_new_log and watch and event.record_id <= watch.last_event
+            if watch is None or is_noted:
                 continue
             if (event.provider, event.id) != (_CLUSTERING, _NODE_DOWN):
                 continue

@@ -36,6 +36,7 @@ from reconciler.plan.headroom import headroom
 from reconciler.plan.index import Index, index
 from reconciler.plan.leftovers import left_saved, leftovers
 from reconciler.plan.members import Member, Membership, membership
+from reconciler.plan.merging import merges_left
 from reconciler.plan.placement import Placing, placed
 from reconciler.plan.prerequisites import of_members
 from reconciler.plan.prerequisites.head_room import HEAD_ROOM
@@ -229,6 +230,7 @@ def _findings(
     yield from damaged(observed)
     yield from found.findings
     yield from left_saved(observed, found.here)
+    yield from merges_left(index, found.here.values(), occasion.now)
     yield from departed(wanted, observed, found, has_hole=occasion.has_hole)
     if not occasion.has_hole:
         yield from unclaimed(found.unclaimed, held)

@@ -14,6 +14,7 @@ from reconciler.adapters.hyperv.looks import Looks
 from reconciler.adapters.hyperv.requirements import with_requirements_of
 from reconciler.agent_contract import AgentFunction, OperationState
 from reconciler.errors import DiskNotSupportedError, HostRefusedError, ItemNotFoundError
+from reconciler.model.configuration import ConfigurationFile
 from reconciler.model.machine import (
     Checkpoint,
     ClusterFacts,
@@ -92,6 +93,19 @@ class HyperVHost:
         if not with_requirements:
             return found
         return with_requirements_of(found, self._calls, self._file_servers)
+
+    def configuration_files(
+        self, vm_id: VmId, checkpoint: CheckpointId
+    ) -> Sequence[ConfigurationFile]:
+        """The configuration files that a checkpoint keeps."""
+        return self._looks.configuration_files(vm_id, checkpoint)
+
+    def configuration_bytes(self, file: ConfigurationFile) -> bytes:
+        """All of a configuration file, by the agent: shares are for what is large."""
+        if not file.size_bytes:
+            return b""
+        (data,) = HostFile(self._calls, file.path).read([ByteRange(0, file.size_bytes)])
+        return data
 
     # --- operations
 

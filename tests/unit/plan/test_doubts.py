@@ -347,3 +347,14 @@ def test_only_by_hand_doubts_are_told_with_the_command(
 def test_what_did_not_change_is_not_noted_again(cluster: MakeObserved, plan_of: PlanOf) -> None:
     assert plan_of(cluster()).watches == {}
     assert plan_of(cluster(replace(lost(), id=6008))).watches == {HV1: Watch(NOON, 8)}
+
+
+def test_a_log_that_was_cleared_is_new_whatever_its_numbers(cluster: MakeObserved) -> None:
+    observed = cluster(lost(record=3))
+    report = observed.inventory.reports[HV1]
+    reports = {**observed.inventory.reports, HV1: replace(report, has_new_log=True)}
+    cleared = replace(observed, inventory=replace(observed.inventory, reports=reports))
+
+    assert doubted(observed) == []
+    assert sorted(doubted(cleared)) == ["crm", "erp"]
+    assert take_note(cleared).watches[HV1].last_event == 3

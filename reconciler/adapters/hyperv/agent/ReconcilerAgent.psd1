@@ -25,6 +25,7 @@
         'Read-ReconcilerFile'
         'Get-ReconcilerBlockHash'
         'Get-ReconcilerAgentFile'
+        'Get-ReconcilerConfigurationFile'
     )
     CmdletsToExport = @()
     VariablesToExport = @()
