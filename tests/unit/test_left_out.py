@@ -29,15 +29,19 @@ def test_each_page_file_of_a_disk_is_named_once() -> None:
     ]
 
     assert list(left_out_lines({"SCSI 0:0": parts})) == [
-        "left out of SCSI 0:0: 12.0 KiB of pagefile.sys, swapfile.sys; "
-        "older bytes are in their place"
+        (
+            "left out of SCSI 0:0: 12.0 KiB of pagefile.sys, swapfile.sys; "
+            "older bytes are in their place"
+        )
     ]
 
 
 def test_a_whole_disk_says_by_which_pattern_and_since_when_its_bytes_are_old() -> None:
     assert list(left_out_lines({"SCSI 0:1": [LeftOut(0, 8 << 30, DISK)]})) == [
-        "left out of SCSI 0:1: 8.0 GiB of disk of page files (*_pagefile.vhd*), "
-        "as it was at 2026-11-24T18:00:03Z; older bytes are in their place"
+        (
+            "left out of SCSI 0:1: 8.0 GiB of disk of page files (*_pagefile.vhd*), "
+            "as it was at 2026-11-24T18:00:03Z; older bytes are in their place"
+        )
     ]
 
 
