@@ -34,6 +34,17 @@ from reconciler.agent_contract.looks import (
     GET_REFERENCE_POINT,
     GET_VOLUME,
 )
+from reconciler.agent_contract.recovery import (
+    DISK_AT,
+    MISSING_SWITCH,
+    RECOVERY,
+    START_CLUSTER_CHANGE,
+    START_CREATION,
+    START_DISK_SWAP,
+    START_IMPORT,
+    START_MACHINE_REMOVAL,
+    START_USER_CHECKPOINT_REMOVAL,
+)
 from reconciler.agent_contract.shape import (
     CONTRACT_VERSION,
     ENDED,
@@ -56,6 +67,7 @@ from reconciler.agent_contract.shape import (
 
 __all__ = [
     "CONTRACT_VERSION",
+    "DISK_AT",
     "ENDED",
     "FUNCTIONS",
     "GET_BLOCK_HASH",
@@ -74,13 +86,21 @@ __all__ = [
     "MAX_RANGES",
     "MAX_READ_BYTES",
     "MAX_WAIT_S",
+    "MISSING_SWITCH",
     "MODULE",
     "READ_FILE",
+    "RECOVERY",
     "START_CHECKPOINT",
     "START_CHECKPOINT_REMOVAL",
+    "START_CLUSTER_CHANGE",
     "START_CONVERSION",
+    "START_CREATION",
+    "START_DISK_SWAP",
+    "START_IMPORT",
+    "START_MACHINE_REMOVAL",
     "START_REFERENCE_POINT_REMOVAL",
     "START_STATE_CHANGE",
+    "START_USER_CHECKPOINT_REMOVAL",
     "STOP_OPERATION",
     "SUCCEEDED",
     "AgentFunction",
@@ -110,4 +130,5 @@ FUNCTIONS: tuple[AgentFunction, ...] = (
     GET_DISK_CHANGE,
     READ_FILE,
     GET_BLOCK_HASH,
+    *RECOVERY,
 )

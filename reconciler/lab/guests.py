@@ -64,6 +64,13 @@ class FileWrite:
             position += place.length
 
 
+def known_parts(disk: DiskState) -> Iterator[tuple[str, list[ByteRange]]]:
+    """Path and places of each file that the image of a disk has; none where it has no image."""
+    if disk.image:
+        for file in disk_image(disk.image).files():
+            yield file.path, list(file.places(ByteRange(0, file.size)))
+
+
 def known_files(machine: MachineState) -> list[KnownFile]:
     """All files whose content is known, page files left out."""
     return [
@@ -76,7 +83,7 @@ def known_files(machine: MachineState) -> list[KnownFile]:
             size=file.size,
         )
         for disk in machine.disks
-        if disk.chain
+        if disk.image
         for volume in disk_image(disk.image).volumes
         for file in volume.files
         if not file.is_scratch
@@ -92,7 +99,7 @@ def plan_writes(machine: MachineState, seed: str, total_bytes: int) -> list[File
     files = [(disk.number, file) for disk in machine.disks for file in _writable(disk)]
     plain = [pair for pair in files if not pair[1].is_scratch]
     planned: list[FileWrite] = []
-    left = total_bytes
+    left = total_bytes if plain else 0
     while left > 0:
         write = _plan_one(dice.pick(plain), f"{seed}/{len(planned)}", left)
         planned.append(write)
@@ -184,7 +191,7 @@ class Guests:
 
 
 def _writable(disk: DiskState) -> Iterator[ImageFile]:
-    if disk.has_file:
+    if disk.has_file and disk.image:
         yield from (file for file in disk_image(disk.image).files() if file.extents and file.size)
 
 
