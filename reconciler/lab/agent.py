@@ -169,7 +169,7 @@ def _wanted(arguments: Arguments) -> list[str] | None:
 
 def _text(value: object) -> str:
     """An argument as the journal keeps it; lists have a line for each item."""
-    return "\n".join(value) if isinstance(value, list) else str(value)
+    return "\n".join(value) if isinstance(value, list | tuple) else str(value)
 
 
 def _number(arguments: Arguments, name: str) -> int:

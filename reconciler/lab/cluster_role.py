@@ -22,6 +22,9 @@ def check_role(book: HostBook, arguments: Mapping[str, str]) -> None:
     if cluster is None:
         raise AgentError("NotClustered", "this host is no node of a cluster", target=vm_id)
     shared = cluster.read()
+    if vm_id in shared.groups and shared.groups[vm_id].owner != book.state.name:
+        text = f"the group of '{machine.name}' is on another node"
+        raise AgentError("ClusterRefused", text, target=vm_id)
     if arguments["Change"] != "AddRole":
         if vm_id not in shared.groups:
             text = f"'{machine.name}' has no group on the cluster"
@@ -44,8 +47,8 @@ def change_role(book: HostBook, record: OperationRecord) -> None:
         if change == "BringOnline" or machine.state == "Running":
             machine.properties["State"] = target
     with cluster.changing() as shared:
-        if change == "AddRole" and record.vm_id not in shared.groups:
-            shared.groups[record.vm_id] = Group(owner=book.state.name)
+        shared.groups.setdefault(record.vm_id, Group(owner=book.state.name))
+        if not machine.is_clustered:
             _give_shadows(book, record.vm_id)
         shared.groups[record.vm_id].state = group_state(machine)
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
+from pathlib import Path
 
 from reconciler.errors import PrerequisiteError
 from reconciler.lab.book import HostBook
@@ -64,11 +65,18 @@ class FileWrite:
             position += place.length
 
 
-def known_parts(disk: DiskState) -> Iterator[tuple[str, list[ByteRange]]]:
-    """Path and places of each file that the image of a disk has; none where it has no image."""
-    if disk.image:
-        for file in disk_image(disk.image).files():
-            yield file.path, list(file.places(ByteRange(0, file.size)))
+def hash_files(disk: DiskState, shadow: Path) -> dict[str, str]:
+    """SHA-256 by path of each file that the image of a disk has, as it is now.
+
+    Guests never write to what has no extents: it is empty, or lies within the file system's tables.
+    """
+    files = disk_image(disk.image).files() if disk.image else ()
+    return {
+        file.path: hash_shadow(shadow, file.places(ByteRange(0, file.size)))
+        if file.extents and file.size
+        else file.sha256
+        for file in files
+    }
 
 
 def known_files(machine: MachineState) -> list[KnownFile]:

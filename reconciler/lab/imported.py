@@ -3,16 +3,14 @@
 The disks are what the files hold, whatever the configuration says of them.
 """
 
-from pathlib import Path
-
 from reconciler.agent_contract import MISSING_SWITCH
 from reconciler.lab import faults
 from reconciler.lab.book import HostBook
 from reconciler.lab.checkpoints import RefusedError
 from reconciler.lab.configuration import disks_of, parse_configuration
 from reconciler.lab.disks import LabDisk
-from reconciler.lab.guests import known_parts
-from reconciler.lab.shadow import create_shadow, hash_shadow
+from reconciler.lab.guests import hash_files
+from reconciler.lab.shadow import create_shadow
 from reconciler.lab.state import DiskState, MachineState, OperationRecord, new_id
 from reconciler.model.machine import ControllerSlot
 
@@ -145,7 +143,7 @@ def _look_into(book: HostBook, machine: MachineState, disk: DiskState) -> None:
     disk.kept_files, disk.is_merging = 1, False
     disk.tracking, disk.epoch, disk.changes = new_id(), 1, {}
     disk.image = disk.image or _known_image(book, disk)
-    disk.hashes = _hashes(disk, shadow)
+    disk.hashes = hash_files(disk, shadow)
 
 
 def _known_image(book: HostBook, disk: DiskState) -> str:
@@ -153,7 +151,3 @@ def _known_image(book: HostBook, disk: DiskState) -> str:
     disks = (d for machine in book.state.machines.values() for d in machine.disks)
     same = (d.image for d in disks if d.virtual_disk_id == disk.virtual_disk_id)
     return next(filter(None, same), "")
-
-
-def _hashes(disk: DiskState, shadow: Path) -> dict[str, str]:
-    return {path: hash_shadow(shadow, places) for path, places in known_parts(disk)}
