@@ -38,6 +38,7 @@ from reconciler.agent_contract.recovery import (
     DISK_AT,
     MISSING_SWITCH,
     RECOVERY,
+    REMOVALS,
     START_CLUSTER_CHANGE,
     START_CREATION,
     START_DISK_SWAP,
@@ -90,6 +91,7 @@ __all__ = [
     "MODULE",
     "READ_FILE",
     "RECOVERY",
+    "REMOVALS",
     "START_CHECKPOINT",
     "START_CHECKPOINT_REMOVAL",
     "START_CLUSTER_CHANGE",
@@ -130,5 +132,5 @@ FUNCTIONS: tuple[AgentFunction, ...] = (
     GET_DISK_CHANGE,
     READ_FILE,
     GET_BLOCK_HASH,
-    *RECOVERY,
+    *REMOVALS,
 )

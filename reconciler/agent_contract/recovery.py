@@ -107,3 +107,5 @@ RECOVERY = (
     START_DISK_SWAP,
     START_CLUSTER_CHANGE,
 )
+REMOVALS = (START_MACHINE_REMOVAL, START_USER_CHECKPOINT_REMOVAL)
+"""Those of them that the module of the agent does already."""

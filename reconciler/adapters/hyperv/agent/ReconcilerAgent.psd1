@@ -23,6 +23,8 @@
         'Get-ReconcilerDiskChange'
         'Read-ReconcilerFile'
         'Get-ReconcilerBlockHash'
+        'Start-ReconcilerMachineRemoval'
+        'Start-ReconcilerUserCheckpointRemoval'
     )
     CmdletsToExport = @()
     VariablesToExport = @()
