@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
-.PHONY: setup demo demo-powershell test check schema lock bench fuzz azurite clean
+.PHONY: setup demo demo-powershell test check schema lock bench fuzz azurite kerberos clean
 
 setup: $(READY)
 
@@ -39,6 +39,8 @@ schema: $(READY)
 
 lock:
 	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet --output-file requirements.lock
+	printf 'gssapi\nkrb5\n' | uv pip compile - --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet --output-file requirements-kerberos.lock
+	printf 'cython==3.3.0\nsetuptools\nwheel\n' | uv pip compile - --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --allow-unsafe --quiet --output-file requirements-kerberos-build.lock
 
 bench: $(READY)
 	$(BIN)/python -m tests.benchmarks.install_peers
@@ -53,6 +55,17 @@ FUZZ_CASES ?= 20000
 fuzz: $(READY)
 	$(BIN)/python -m tests.fuzz.disk_files --cases $(FUZZ_CASES)
 
+# The extra 'kerberos': compiled, because its packages have no wheels for Linux. It needs a compiler
+# and libkrb5-dev (Debian's name) here, and takes a minute or two; without it all else works.
+kerberos: $(READY) .kerberos/wheels/ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-index --find-links .kerberos/wheels gssapi krb5 decorator
+
+.kerberos/wheels/ready: requirements-kerberos.lock requirements-kerberos-build.lock
+	test -x .kerberos/venv/bin/python || $(PYTHON) -m venv .kerberos/venv
+	.kerberos/venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements-kerberos-build.lock
+	.kerberos/venv/bin/python -m pip wheel --quiet --disable-pip-version-check --require-hashes --no-deps --no-build-isolation --wheel-dir .kerberos/wheels -r requirements-kerberos.lock
+	touch $@
+
 # The emulator of Azure Blob that tests keep a repository on; without it those are skipped.
 azurite: .azurite/node_modules/.bin/azurite-blob
 
@@ -61,4 +74,4 @@ azurite: .azurite/node_modules/.bin/azurite-blob
 	npm install --prefix .azurite --no-save --ignore-scripts --no-audit --no-fund --loglevel=error azurite@3.37.0
 
 clean:
-	rm -rf $(VENV) .azurite .demo .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	rm -rf $(VENV) .azurite .kerberos .demo .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

@@ -6,7 +6,8 @@ ReconcilerError
 │                            ConsistencyRefusedError · CrashConsistencyUncertainError
 ├── PlanRefusedError         PlanChangedError · NotAllowedError
 ├── HostError                HostUnreachableError · HostRefusedError · CheckpointFailedError
-│                            StateChangeFailedError · DiskUnreadableError · TrackingLostError
+│                            StateChangeFailedError · DiskUnreadableError · DiskChangedError
+│                            TrackingLostError
 ├── ReplicaInconsistentError
 ├── RepositoryError          RepositoryUnavailableError · RepositoryLockedError
 │                            RepositoryExistsError · RepositoryKeyError · VolumeFullError
@@ -168,6 +169,12 @@ class DiskUnreadableError(HostError):
     """Bytes of a virtual disk could not be read, or are not a valid disk image."""
 
     code = "host.disk_unreadable"
+
+
+class DiskChangedError(DiskUnreadableError):
+    """A file that a checkpoint keeps was written to while it was read."""
+
+    code = "host.disk_changed"
 
 
 class TrackingLostError(HostError):

@@ -95,8 +95,12 @@ class HostSession(DiskFiles, Protocol):
         """All reference points, ours and others'."""
         ...
 
-    def report(self, after_event: int = 0) -> HostReport:
-        """All of the above, its cluster, volumes and events after that record, in one look."""
+    def report(self, after_event: int = 0, *, with_requirements: bool = False) -> HostReport:
+        """All of the above, its cluster, volumes and events after that record, in one look.
+
+        With requirements also what it and its file servers have beside machines: that costs more,
+        and changes seldom.
+        """
         ...
 
     def take_checkpoint(

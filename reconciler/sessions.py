@@ -1,6 +1,7 @@
 """From policies to sessions: with Hyper-V hosts, and with the file servers of their disks."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,10 +10,12 @@ from reconciler.adapters.file_servers import FileServers, ServerFiles
 from reconciler.adapters.host_shares import HostShares
 from reconciler.adapters.hyperv.calls import AgentCalls
 from reconciler.adapters.hyperv.client import HyperVHost as HostClient
+from reconciler.adapters.hyperv.install.administrator import CONFIGURATION, Administrator
 from reconciler.adapters.hyperv.server_files import AgentFiles
 from reconciler.adapters.hyperv.session import AgentSession, EndPoint
 from reconciler.adapters.hyperv.timeouts import USUAL, HostTimeouts
 from reconciler.adapters.secrets import resolve_secret
+from reconciler.adapters.smb_reach import Reach
 from reconciler.errors import HostUnreachableError, SettingsError
 from reconciler.logs import register_secret
 from reconciler.model.names import HostName
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from reconciler.adapters.smb.pace import Pace
 
 _FILE = "file:"
+_NEGOTIATE = "negotiate"
 
 
 def open_host(policies: PolicySet, name: HostName, timeouts: HostTimeouts = USUAL) -> HostSession:
@@ -47,6 +51,34 @@ def open_host(policies: PolicySet, name: HostName, timeouts: HostTimeouts = USUA
     session = AgentSession(_end_point(policy, timeouts), _secret(policy.password))
     servers = {each.known_as: partial(_server_files, each) for each in policies.file_servers}
     return HostClient(AgentCalls(name, session), FileServers(servers), _shares(policy))
+
+
+def agent_session(
+    policy: HyperVHost, scripts: Mapping[str, str], timeouts: HostTimeouts = USUAL
+) -> AgentSession:
+    """A session with the agent of a host, for who calls its functions himself."""
+    return AgentSession(_end_point(policy, timeouts), _secret(policy.password), scripts)
+
+
+def administrator(
+    policy: HyperVHost, user: str, password: str, timeouts: HostTimeouts = USUAL
+) -> Administrator:
+    """A session as somebody who may install the agent, at the end point that Windows has.
+
+    Signs in as the policy says, but where it names a certificate: that is mapped to another user.
+    """
+    register_secret(password)
+    usual = _end_point(policy, timeouts)
+    by_name = "negotiate" if usual.authentication == "certificate" else usual.authentication
+    end_point = replace(
+        usual,
+        configuration=CONFIGURATION,
+        user=user,
+        authentication=by_name,
+        certificate="",
+        certificate_key="",
+    )
+    return Administrator(end_point, password)
 
 
 def _end_point(policy: HyperVHost, timeouts: HostTimeouts) -> EndPoint:
@@ -72,7 +104,15 @@ def _shares(policy: HyperVHost) -> HostShares | None:
     if policy.disks_through != "smb":
         return None
     place = _Place(policy.address, policy.address, policy.smb_port or SMB_PORT)
-    return HostShares(HostName(policy.name), policy.address, _smb_files(place, policy))
+    files, reach = _smb_files(place, policy), _reach(place.address, place.port)
+    return HostShares(HostName(policy.name), policy.address, files, reach)
+
+
+@lru_cache(maxsize=1024)
+def _reach(address: str, port: int) -> Reach:
+    """One for each server."""
+    del address, port
+    return Reach()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +134,7 @@ def _smb_files(place: _Place, policy: HyperVHost | FileServer) -> ServerFiles:
         address=place.address,
         port=place.port,
         user="" if is_by_certificate else policy.user or "",
+        authentication=_NEGOTIATE if is_by_certificate else policy.authentication,
         prefers_encryption=True,
         pace=_pace(policy.name, policy.read_limit) if policy.read_limit else None,
     )

@@ -56,7 +56,12 @@ from reconciler.model.protection import (
 )
 from reconciler.policy.protection_group import ProtectionGroup
 
-pytest_plugins = ["tests.lab_world", "tests.storage_servers", "tests.tcp_proxy"]
+pytest_plugins = [
+    "tests.kerberos_realm",
+    "tests.lab_world",
+    "tests.storage_servers",
+    "tests.tcp_proxy",
+]
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 GIB = 1 << 30

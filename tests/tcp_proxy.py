@@ -15,13 +15,15 @@ ABRUPTLY = struct.pack("ii", 1, 0)
 class TcpProxy:
     """Passes connections on to one address; harmless until told otherwise. Close it at the end."""
 
-    def __init__(self, target: tuple[str, int]) -> None:
+    def __init__(self, target: tuple[str, int], address: str = "127.0.0.1") -> None:
         self._target = target
         self._lock = threading.Lock()
         self._closing = threading.Event()
         self._open: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server(
+            (address, 0), family=socket.AF_INET6 if ":" in address else socket.AF_INET
+        )
         self.delay_s = 0.0
         self.bytes_until_cut: int | None = None
         self.is_losing = False

@@ -1,9 +1,11 @@
 r"""A host's own disks over its administrative shares, where a probe shows that this works.
 
-C:\VMs\disk.vhdx is \\HOST\C$\VMs\disk.vhdx, and a cluster shared volume is below the share that
-each node of a cluster has for them. Whether a file can be read there while its checkpoint exists is
-not written down anywhere, so nothing is taken for granted: the first file of a share is read both
-ways and compared. Where it differs or fails, the agent hands out the blocks, and the log says so.
+C:\VMs\disk.vhdx is \\HOST\C$\VMs\disk.vhdx, and a cluster shared volume is seen by every node
+below its own C:\ClusterStorage. (The share ClusterStorage$ belongs to the cluster's name, not to a
+node's.) Whether a file can be read there while its checkpoint exists is not written down anywhere,
+so nothing is taken for granted: the first file of a volume is read both ways and compared. Where it
+differs or fails, then or in the middle of a disk, the agent hands out the blocks, and the log says
+so.
 
 Hashes always come from the agent: it computes them where the file is.
 """
@@ -13,18 +15,18 @@ from collections.abc import Sequence
 from typing import Final
 
 from reconciler.adapters.file_servers import ServerFiles
-from reconciler.adapters.unc import UncPath
-from reconciler.errors import HostError
+from reconciler.adapters.smb_reach import Reach
+from reconciler.errors import DiskChangedError, HostError, HostUnreachableError
 from reconciler.logs import Event, get_logger
 from reconciler.model.names import HostName
 from reconciler.model.ranges import ByteRange
+from reconciler.model.unc import UncPath
 from reconciler.ports import RandomAccess
 
 PROBED_BYTES: Final = 16 << 10
 """Compared at either end of a file: a disk's headers, and its newest blocks or its footer."""
 _DRIVE: Final = re.compile(r"(?:\\\\\?\\)?([A-Za-z]):\\(.+)", re.DOTALL)
-_CLUSTER: Final = "clusterstorage\\"
-CLUSTER_SHARE: Final = "ClusterStorage$"
+_CLUSTER: Final = "clusterstorage"
 
 _log = get_logger()
 
@@ -34,20 +36,18 @@ def share_path(server: str, path: str) -> UncPath | None:
     found = _DRIVE.fullmatch(path)
     if found is None:
         return None
-    drive, below = found[1].upper(), found[2]
-    if below.casefold().startswith(_CLUSTER):
-        return UncPath(server, CLUSTER_SHARE, below[len(_CLUSTER) :])
-    return UncPath(server, f"{drive}$", below)
+    return UncPath(server, f"{found[1].upper()}$", found[2])
 
 
 class HostShares:
     """The shares of one host, for one thread, and what was found out about each."""
 
-    def __init__(self, host: HostName, server: str, files: ServerFiles) -> None:
-        """Read `host`, which SMB knows as `server`, with `files`."""
+    def __init__(self, host: HostName, server: str, files: ServerFiles, reach: Reach) -> None:
+        """Read `host`, which SMB knows as `server` and which was `reach`ed or not, with `files`."""
         self._host = host
         self._server = server
         self._files = files
+        self._reach = reach
         self._works: dict[str, bool] = {}
 
     def open(self, path: str, by_agent: RandomAccess) -> RandomAccess:
@@ -59,29 +59,43 @@ class HostShares:
 
     def chosen(self, place: UncPath, by_agent: RandomAccess) -> RandomAccess:
         """The better way to a file that works."""
-        share = place.share.casefold()
-        if not self._works.get(share, True):
+        volume = _volume(place)
+        if not self._works.get(volume, True):
+            return by_agent
+        if problem := self._reach.problem():
+            self._works[volume] = False
+            self.tell(place, problem)
             return by_agent
         # Asked first: a file that is not there says nothing about the share.
         size = by_agent.size
         shared, problem = None, ""
         try:
             shared = self._files.open(f"\\\\{place.server}\\{place.share}\\{place.file}")
-            problem = self._difference(shared, by_agent, size, is_known=share in self._works)
+            problem = self._difference(shared, by_agent, size, is_known=volume in self._works)
         except HostError as error:
-            problem = error.message
-        if share not in self._works:
-            self._works[share] = not problem
+            problem = self.noted(error)
+        if volume not in self._works:
+            self._works[volume] = not problem
         if shared is not None and not problem:
             return shared
+        self.tell(place, problem)
+        return by_agent
+
+    def noted(self, error: HostError) -> str:
+        """Why the share cannot be read; a server that is away is remembered by all jobs."""
+        if isinstance(error, HostUnreachableError):
+            self._reach.note_away(error.message)
+        return error.message
+
+    def tell(self, place: UncPath, reason: str) -> None:
+        """Log that the agent reads a file."""
         _log.warning(
             Event.DISKS_READ_BY_AGENT,
             host=self._host,
             share=place.share,
             file=place.file,
-            reason=problem,
+            reason=reason,
         )
-        return by_agent
 
     def close(self) -> None:
         """End the session, if there is one; never raises."""
@@ -122,8 +136,22 @@ class _SharedFile:
         return self._way().size
 
     def read(self, ranges: Sequence[ByteRange]) -> Sequence[bytes]:
-        """The bytes of each range."""
-        return self._way().read(ranges)
+        """The bytes of each range.
+
+        Raises:
+            DiskChangedError: Somebody writes to the file, so neither way gives what was frozen.
+        """
+        way = self._way()
+        if way is self._by_agent:
+            return way.read(ranges)
+        try:
+            return way.read(ranges)
+        except DiskChangedError:
+            raise
+        except HostError as error:
+            self._shares.tell(self._place, self._shares.noted(error))
+        self._chosen = self._by_agent
+        return self._by_agent.read(ranges)
 
     def hashes(self, ranges: Sequence[ByteRange]) -> Sequence[bytes]:
         """SHA-256 of each range, computed on the host."""
@@ -133,3 +161,10 @@ class _SharedFile:
         if self._chosen is None:
             self._chosen = self._shares.chosen(self._place, self._by_agent)
         return self._chosen
+
+
+def _volume(place: UncPath) -> str:
+    """What is probed once: a share, and each cluster shared volume below it."""
+    first, _, below = place.file.casefold().partition("\\")
+    volume = below.partition("\\")[0] if first == _CLUSTER else ""
+    return f"{place.share.casefold()}\\{volume}"

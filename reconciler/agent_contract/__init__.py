@@ -34,6 +34,8 @@ from reconciler.agent_contract.looks import (
     GET_REFERENCE_POINT,
     GET_VOLUME,
 )
+from reconciler.agent_contract.own_files import GET_AGENT_FILE
+from reconciler.agent_contract.prerequisites import GET_REQUIREMENT, MAX_SHARES
 from reconciler.agent_contract.recovery import (
     DISK_AT,
     MISSING_SWITCH,
@@ -71,6 +73,7 @@ __all__ = [
     "DISK_AT",
     "ENDED",
     "FUNCTIONS",
+    "GET_AGENT_FILE",
     "GET_BLOCK_HASH",
     "GET_CHECKPOINT",
     "GET_CLUSTER",
@@ -80,12 +83,14 @@ __all__ = [
     "GET_MACHINE",
     "GET_OPERATION",
     "GET_REFERENCE_POINT",
+    "GET_REQUIREMENT",
     "GET_VOLUME",
     "GUID",
     "HASH_BYTES",
     "MAX_EXTENTS",
     "MAX_RANGES",
     "MAX_READ_BYTES",
+    "MAX_SHARES",
     "MAX_WAIT_S",
     "MISSING_SWITCH",
     "MODULE",
@@ -122,6 +127,7 @@ FUNCTIONS: tuple[AgentFunction, ...] = (
     GET_CLUSTER,
     GET_VOLUME,
     GET_EVENT,
+    GET_REQUIREMENT,
     START_CHECKPOINT,
     START_CONVERSION,
     START_CHECKPOINT_REMOVAL,
@@ -133,4 +139,5 @@ FUNCTIONS: tuple[AgentFunction, ...] = (
     READ_FILE,
     GET_BLOCK_HASH,
     *REMOVALS,
+    GET_AGENT_FILE,
 )

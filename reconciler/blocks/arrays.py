@@ -5,10 +5,11 @@ here, where only type checkers look.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from reconciler.blocks.late import Late
+from reconciler.model.ranges import ByteRange
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,10 +30,29 @@ else:
     np = Late("numpy")
     Addresses = Words = Places = Booleans = Entries = DataType = Any
 
-__all__ = ["Addresses", "Booleans", "DataType", "Entries", "Places", "Words", "held_runs", "np"]
+__all__ = [
+    "Addresses",
+    "Booleans",
+    "DataType",
+    "Entries",
+    "Places",
+    "Words",
+    "held_runs",
+    "np",
+    "touched",
+]
 
 
 def held_runs(values: Addresses | Booleans) -> Iterator[tuple[int, int]]:
     """Where there is anything but zeros: pairs of first and one past last."""
     edges = np.flatnonzero(np.diff(values != 0, prepend=False, append=False))
     yield from zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
+
+
+def touched(blocks: range, block_bytes: int, ranges: Iterable[ByteRange]) -> Booleans:
+    """Which of some blocks of a disk have a byte in the ranges."""
+    result = np.zeros(len(blocks), np.bool_)
+    for part in ranges:
+        first = max(part.start // block_bytes - blocks.start, 0)
+        result[first : max(-(-part.end // block_bytes) - blocks.start, 0)] = True
+    return result

@@ -16,7 +16,7 @@ from reconciler.blocks.open_drafts import DraftLock
 from reconciler.blocks.tree import DraftTree, TreeShape
 from reconciler.errors import RepositoryError, RepositoryLockedError, VolumeFullError
 from reconciler.model.protection import DiskDescription, PointDescription
-from reconciler.model.ranges import ByteRange
+from reconciler.model.ranges import ByteRange, clipped, merged, subtracted
 
 
 class DraftDisk:
@@ -41,10 +41,13 @@ class DraftDisk:
         shape = TreeShape(self.block_count, header.node_fan_out)
         tree = None if base is None else base.tree
         self._tree = DraftTree(shape, writer.load_node, writer.store_node, tree)
-        self.must_read = self._unknown(base)
-        """What the base cannot tell: the whole disk without one, the end of one that changed size.
-
-        Shape: at most one range.
+        self.left_out = tuple(ByteRange(each.start, each.end) for each in description.left_out)
+        """What is never read: the base's blocks stay, whatever the source holds now."""
+        self.stale = self._stale(base)
+        """What the base has left out, so that it holds older bytes there."""
+        self.must_read = self._unknown(base) + subtracted(self.stale, self.left_out)
+        """What the base cannot tell: the whole disk without one, the end of one that changed size,
+        and what it left out where that is not left out again.
         """
 
     @property
@@ -128,6 +131,10 @@ class DraftDisk:
         return DiskManifest(
             self.description, self.block_bytes, self._header.node_fan_out, self._tree.write()
         )
+
+    def _stale(self, base: DiskManifest | None) -> tuple[ByteRange, ...]:
+        parts = () if base is None else base.description.left_out
+        return merged(clipped((ByteRange(each.start, each.end) for each in parts), self.size))
 
     def _unknown(self, base: DiskManifest | None) -> tuple[ByteRange, ...]:
         if base is None:

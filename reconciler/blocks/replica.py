@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Final, Protocol
 
-from reconciler.blocks.arrays import Booleans, held_runs, np
+from reconciler.blocks.arrays import Booleans, held_runs, np, touched
 from reconciler.blocks.codec import block_hash
 from reconciler.blocks.draft import DraftDisk
 from reconciler.blocks.pack_reader import PackReader
 from reconciler.blocks.threads import share
 from reconciler.errors import DiskUnreadableError
-from reconciler.model.ranges import ByteRange, aligned, clipped, pieces
+from reconciler.model.ranges import ByteRange, aligned, clipped, pieces, subtracted
 
 BATCH_BYTES: Final = 4 << 20
 _BATCH_BLOCKS: Final = 1024
@@ -176,9 +176,12 @@ class _Comparing:
             for part, digest, block_id in zip(ranges, hashes, ids, strict=True)
             if id_of(digest) != block_id
         ]
+        # What the base left out is copied where it differs, and says nothing of the replica.
+        stale = touched(blocks, disk.block_bytes, disk.stale)
+        repaired = (part.start // disk.block_bytes - blocks.start for part in changed)
         with self._lock:
-            self._compared += len(ranges) + int(gone.sum())
-            self._differing += len(changed) + int(gone.sum())
+            self._compared += int(((held | gone) & ~stale).sum())
+            self._differing += sum(not stale[i] for i in repaired) + int((gone & ~stale).sum())
         self._reading.tell()  # who wants to stop must be heard though nothing differs
         return changed
 
@@ -239,7 +242,7 @@ def _to_read(
 ) -> Iterator[ByteRange]:
     """What must be read of the ranges; on the way, what nobody allocated becomes zeros."""
     wanted = aligned(clipped([*ranges, *disk.must_read], disk.size), disk.block_bytes)
-    for changed in clipped(wanted, disk.size):
+    for changed in clipped(subtracted(wanted, disk.left_out), disk.size):
         at = changed.start
         for held in _allocated_blocks(disk, source, changed):
             _clear(disk, at, held.start)
@@ -320,11 +323,7 @@ def _held_blocks(disk: DraftDisk, source: SourceDisk, blocks: range) -> Booleans
     """Which of some blocks the source may hold anything in."""
     end = min(blocks.stop * disk.block_bytes, disk.size)
     within = ByteRange(blocks.start * disk.block_bytes, end)
-    held = np.zeros(len(blocks), np.bool_)
-    for part in _allocated_blocks(disk, source, within):
-        last = -(-part.end // disk.block_bytes)
-        held[part.start // disk.block_bytes - blocks.start : last - blocks.start] = True
-    return held
+    return touched(blocks, disk.block_bytes, _allocated_blocks(disk, source, within))
 
 
 def _hashes(disk: DraftDisk, source: HashingSource, ranges: Sequence[ByteRange]) -> Iterator[bytes]:

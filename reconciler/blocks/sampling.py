@@ -55,7 +55,8 @@ def compare_sample(
     """Compare random blocks outside the changed ranges by hash, as the source computes it.
 
     Blocks of zeros are passed over where others follow soon; a block that is missing or damaged in
-    the repository says nothing about the source and is left out, and so is a short last one.
+    the repository says nothing about the source and is left out, and so is a short last one, and
+    what the draft does not copy at all.
     """
     blocks = _chosen(disk, changed, pick)
     known = [int(disk.addresses(block, 1)[0]) for block in blocks]
@@ -74,7 +75,8 @@ def compare_sample(
 
 def _chosen(disk: DraftDisk, changed: Iterable[ByteRange], pick: Pick) -> Sequence[int]:
     size = disk.block_bytes
-    moved = list(aligned(clipped([*changed, *disk.must_read], disk.size), size))
+    apart = [*changed, *disk.must_read, *disk.left_out]
+    moved = list(aligned(clipped(apart, disk.size), size))
     starts = [part.start // size for part in moved]
     ends = [-(-part.end // size) for part in moved]
     whole = disk.size // size

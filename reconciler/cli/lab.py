@@ -12,6 +12,7 @@ from reconciler.errors import HostUnreachableError
 from reconciler.lab import processes
 from reconciler.lab.clock import LabClock
 from reconciler.lab.control import ControlClient, client_for_machine, host_names
+from reconciler.lab.launch import BARE, noted_engine
 from reconciler.plan.words import shown_bytes
 
 _folder = lab_machines.folder_option
@@ -41,13 +42,23 @@ def command() -> None:
     type=click.Choice(["python", "powershell"]),
     help="What answers as the hosts' agents; powershell needs PowerShell 7 ($PWSH or the PATH).",
 )
-def up(folder: Path, kind: str | None, engine: str | None) -> None:
+@click.option(
+    "--bare",
+    is_flag=True,
+    help="With --engine powershell: the agent is not installed yet; see `reconciler agent`.",
+)
+def up(folder: Path, kind: str | None, engine: str | None, *, bare: bool) -> None:
     """Make the lab if it is not there, and start its hosts."""
     from reconciler.lab.certificates import Certificates  # noqa: PLC0415 (slow, rarely needed)
 
-    processes.up(folder, of=kind or "", engine=engine or "")
+    if bare and engine != "powershell":
+        raise click.UsageError("--bare is for --engine powershell")
+    processes.up(folder, of=kind or "", engine=BARE if bare else engine or "")
     _print_status(folder)
     files = Certificates(folder)
+    if noted_engine(folder) == BARE:
+        path = folder / processes.ADMINISTRATOR_PASSWORD_FILE
+        click.echo(f"password of {processes.ADMINISTRATOR}, who may install the agent: {path}")
     click.echo(f"password of {processes.ACCOUNT}: {folder / processes.PASSWORD_FILE}")
     click.echo(f"for HTTPS: trust {files.authority}")
     click.echo(f"its client: certificate {files.client}, key {files.client_key}")
@@ -66,6 +77,7 @@ def down(folder: Path, *, delete: bool) -> None:
 
         delete_lab(folder)
         (folder / processes.PASSWORD_FILE).unlink(missing_ok=True)
+        (folder / processes.ADMINISTRATOR_PASSWORD_FILE).unlink(missing_ok=True)
         Certificates(folder).delete()
         click.echo(f"deleted the lab in {folder}")
 

@@ -47,6 +47,22 @@ def set_volume(folder: Path, host: str, path: str, name: str, value: str) -> Non
     click.echo(f"{path} on {host}: {name} is {value}")
 
 
+@click.command("host")
+@folder_option
+@click.argument("host")
+@click.argument("name", metavar="PROPERTY")
+@click.argument("value")
+def set_host(folder: Path, host: str, name: str, value: str) -> None:
+    r"""Set what a host or a file server has that backups need.
+
+    VssProviders (1,2,3), NoAutoMount (0 or 1), Chimney, IntegrationServicesVersion,
+    FileServerVssAgent (an InstallState), ShareAccess.SHARE (LAB\HV1$:Allow:Full,…). Of a machine,
+    `lab set` has ScsiControllers and IntegrationServicesVersion.
+    """
+    ControlClient(folder, host).ask("set_requirement", name=name, value=value)
+    click.echo(f"{host}: {name} is {value}")
+
+
 @click.command("migrate")
 @folder_option
 @click.argument("machine", metavar="VM")
@@ -106,4 +122,4 @@ def witness(folder: Path, *, is_on: bool) -> None:
         click.echo("no more shadows are kept")
 
 
-COMMANDS = (set_property, set_volume, migrate, node, witness)
+COMMANDS = (set_property, set_volume, set_host, migrate, node, witness)

@@ -35,10 +35,10 @@ _seconds = click.FloatRange(min=0.2, max=86_400)
 )
 @click.option(
     "--jobs-per-host",
-    type=click.IntRange(1, 4),
+    type=click.IntRange(1, 3),
     default=2,
     show_default=True,
-    help="Machines of one host that are backed up side by side.",
+    help="Machines of one host that are backed up side by side; a fourth session looks at it.",
 )
 @click.option(
     "--jobs-per-pool",

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from reconciler.app import App, open_app
+from reconciler.cli.left_out import Told, left_out_data, left_out_lines, left_out_of
 from reconciler.cli.options import with_settings
 from reconciler.errors import ReconcilerError
 from reconciler.model.protection import DataSource, RecoveryPoint, Replica
@@ -35,6 +36,9 @@ def command(settings: Settings, machine: str | None, output: str) -> None:
         )
         replicas, points = catalogue.replicas(), catalogue.all_recovery_points()
         shown = [Shown(app, s, replicas[s.id], points.get(s.id, ())) for s in sources]
+        if machine is not None:
+            for each in shown:
+                each.left_out = {point.id: left_out_of(app, point) for point in each.points}
         names = {each.source.label for each in shown}
         alerts = [a for a in catalogue.alerts() if machine is None or a.subject in names]
         volumes = list(shown_volumes(app)) if machine is None else []
@@ -115,6 +119,8 @@ class Shown:
         self.source = source
         self.replica = replica
         self.points = points
+        self.left_out: dict[str, Told] = {}
+        """By recovery point; only looked up for one machine, as manifests are read for it."""
         self.zone = app.zone_of(source.group)
 
     def lines(self) -> Iterator[str]:
@@ -132,6 +138,8 @@ class Shown:
             )
             if point.damage:
                 yield f"      ! damaged: {point.damage}"
+            for line in left_out_lines(self.left_out.get(point.id, {})):
+                yield f"      {line}"
 
     def data(self) -> dict[str, object]:
         """The machine and its points for a program."""
@@ -156,6 +164,7 @@ class Shown:
                     "bytes_stored": point.bytes_stored,
                     "job": point.job,
                     "damage": point.damage,
+                    "left_out": left_out_data(self.left_out.get(point.id, {})),
                 }
                 for point in self.points
             ],
@@ -173,6 +182,7 @@ def recovery_summary(app: App, plan: Plan) -> Iterator[str]:
                 f"recover {action.subject.label} as of {local(point.captured_at, zone)} "
                 f"({point.consistency.value}) to {action.folder}"
             )
+            yield from left_out_lines(left_out_of(app, point))
             if point.damage:
                 yield f"! this recovery point is damaged: {point.damage}"
                 yield "    = hint: name another one with --at, or heal it: reconciler verify --heal"

@@ -13,6 +13,7 @@ from reconciler.execute.boundaries import Boundary
 from reconciler.execute.conclude import conclude, own_checkpoint
 from reconciler.execute.copy_disks import Copied, DiskCopier
 from reconciler.execute.looks import machine_now, require_certain, way_now
+from reconciler.execute.page_files import Leaving
 from reconciler.execute.patience import until_free
 from reconciler.execute.saved_machine import run_on, saved, tried_meanwhile, try_to_run_on
 from reconciler.execute.start import Start
@@ -99,6 +100,7 @@ class _Making:
                 self.start.base,
                 bench.meter,
                 compares_all=isinstance(self.action, ConsistencyCheck),
+                leaving=Leaving.of(self.action, consistency),
             )
             copied = [copier.copy(disk, ids[disk.slot]) for disk in checkpoint.disks]
             draft.flush()

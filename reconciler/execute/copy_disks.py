@@ -12,10 +12,11 @@ from reconciler.blocks.repository import Repository
 from reconciler.blocks.sampling import compare_sample
 from reconciler.errors import DiskUnreadableError, ReplicaInconsistentError, TrackingLostError
 from reconciler.execute.meter import Meter
+from reconciler.execute.page_files import ALL_OF_IT, Leaving, bytes_spared
 from reconciler.logs import Event, get_logger
 from reconciler.model.machine import VirtualDisk
 from reconciler.model.names import DiskId, RctId
-from reconciler.model.protection import DiskDescription
+from reconciler.model.protection import DiskDescription, LeftOut
 from reconciler.model.ranges import ByteRange, total_bytes
 from reconciler.ports import HostSession
 
@@ -44,6 +45,8 @@ class Copied:
     """Of a disk that was compared."""
     blocks_sampled: int = 0
     """Of a disk of which the host told what changed."""
+    bytes_spared: int = 0
+    """Of its changes, what was left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,8 @@ class DiskCopier:
     meter: Meter
     compares_all: bool = False
     """Ask nobody what changed; compare every disk that the base has."""
+    leaving: Leaving = ALL_OF_IT
+    """What incrementals may leave out."""
 
     def copy(self, disk: VirtualDisk, disk_id: DiskId) -> Copied:
         """One disk: in full, by tracked changes, or by comparing hashes.
@@ -68,24 +73,40 @@ class DiskCopier:
         _require_same_size(chain, disk)
         before = self.base.disk(disk_id) if self.base else None
         description = DiskDescription(disk_id, disk.slot, disk.virtual_disk_id, disk.geometry)
-        copied = Copied(self.draft.disk(description, before), chain)
         if before is None:
+            copied = Copied(self.draft.disk(description, None), chain)
             self._in_full(copied)
             return copied
         changes = None if self.compares_all else self._changes(disk, before)
         if changes is None:
+            copied = Copied(self.draft.disk(description, before), chain)
             return replace(copied, found=self._by_hash(copied))
-        self._by_changes(copied, changes)
-        return replace(copied, blocks_sampled=self._sampled(copied, changes))
+        description = replace(description, left_out=self._left_out(before, chain, changes))
+        copied = Copied(self.draft.disk(description, before), chain)
+        spared = self._by_changes(copied, changes)
+        sampled = self._sampled(copied, changes)
+        return replace(copied, blocks_sampled=sampled, bytes_spared=spared)
 
     def _in_full(self, copied: Copied) -> None:
         size = copied.source.virtual_bytes
         self.meter.expect(total_bytes(copied.source.allocated(0, size)))
         self._by_changes_of(copied, (ByteRange(0, size),))
 
-    def _by_changes(self, copied: Copied, changes: Sequence[ByteRange]) -> None:
-        self.meter.expect(total_bytes(changes))
+    def _left_out(
+        self, before: DiskManifest, chain: DiskChain, changes: Sequence[ByteRange]
+    ) -> tuple[LeftOut, ...]:
+        if self.base is None:
+            return ()
+        return self.leaving.left_out((self.repository, self.base.manifest), before, chain, changes)
+
+    def _by_changes(self, copied: Copied, changes: Sequence[ByteRange]) -> int:
+        """Copy them but for what is left out; how many bytes that spares."""
+        target = copied.target
+        left_out = target.description.left_out
+        spared = bytes_spared(changes, left_out, target.block_bytes, target.size)
+        self.meter.expect(max(total_bytes(changes) - spared, 0) + total_bytes(target.must_read))
         self._by_changes_of(copied, changes)
+        return spared
 
     def _by_changes_of(self, copied: Copied, ranges: Sequence[ByteRange]) -> None:
         copy = resume if self.draft.is_resumed else synchronize

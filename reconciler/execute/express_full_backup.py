@@ -32,12 +32,15 @@ def run(action: ExpressFullBackup, bench: Workbench) -> Outcome:
     if action.missed_slots:
         details = {"missed_slots": action.missed_slots, "since": _newest(bench)}
     sampled: list[int] = []
+    spared: list[int] = []
 
     def note(_: Repository, __: Draft, copied: Sequence[Copied]) -> None:
         sampled.extend(disk.blocks_sampled for disk in copied)
+        spared.extend(disk.bytes_spared for disk in copied)
 
     point = capture(action, bench, trusting_start(bench, volume), note)
     details["blocks_sampled"] = sum(sampled)
+    details["bytes_left_out"] = sum(spared)
     if action.missed_slots:  # told once, when they are made up for, however many tries it took
         _log.warning(Event.SLOTS_MISSED, slots=action.missed_slots, since=details["since"])
     _log.info(
@@ -47,6 +50,7 @@ def run(action: ExpressFullBackup, bench: Workbench) -> Outcome:
         consistency=point.consistency.value,
         bytes_read=point.bytes_read,
         bytes_stored=point.bytes_stored,
+        bytes_left_out=details["bytes_left_out"],
     )
     details["recovery_point"] = point.id
     return Outcome(point.bytes_read, point.bytes_stored, details=details)

@@ -2,9 +2,9 @@
 
 import errno
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from reconciler.blocks.disk_file import create_disk
 from reconciler.blocks.restore import restore
@@ -16,6 +16,7 @@ from reconciler.execute.workbench import Tools
 from reconciler.logs import Event, bound, get_logger
 from reconciler.model.protection import DiskDescription
 from reconciler.plan.actions import RecoverDisks
+from reconciler.plan.prerequisites.recovery import RecoveryTarget, TargetKind, of_recovery
 
 _log = get_logger()
 
@@ -36,6 +37,7 @@ def run(action: RecoverDisks, tools: Tools, meter: Meter) -> Outcome:
     needed = sum(disk.held_bytes() for disk in disks)
     meter.expect(needed)
     folder = Path(action.folder)
+    require_short_paths(manifest.point.machine_name, folder, manifest.descriptions)
     with bound(recovery_point=action.recovery_point), empty_folder(folder) as written:
         require_room(folder, needed)
         for disk in disks:
@@ -43,6 +45,17 @@ def run(action: RecoverDisks, tools: Tools, meter: Meter) -> Outcome:
         names = [path.name for path in written]
         _log.info(Event.RECOVERY_FINISHED, folder=str(folder), files=names, bytes_written=needed)
     return Outcome(bytes_written=needed, files=tuple(map(str, written)))
+
+
+def require_short_paths(machine: str, folder: PurePath, disks: Sequence[DiskDescription]) -> None:
+    """Windows opens no file whose path has 260 characters or more.
+
+    Raises:
+        RecoveryError: One would; nothing is written.
+    """
+    paths = tuple(str(folder / f"{file_name(machine, disk)}.partial") for disk in disks)
+    for found in of_recovery(RecoveryTarget(TargetKind.FOLDER, machine, paths)):
+        raise RecoveryError(f"{found.about}: {found.message}", hint=found.hint)
 
 
 def file_name(machine_name: str, disk: DiskDescription) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from reconciler import agent_contract as contract
 from reconciler.agent_contract import AgentFunction, pack_ranges
+from reconciler.lab.agent_files import module_files
 from reconciler.lab.book import HostBook
 from reconciler.lab.describe import (
     Answer,
@@ -14,6 +15,7 @@ from reconciler.lab.describe import (
     operation_answer,
     planned_answer,
     reference_point_answer,
+    seldom_answer,
     volume_answer,
 )
 from reconciler.lab.dice import Dice
@@ -21,6 +23,7 @@ from reconciler.lab.faults import FaultKind, is_set, told
 from reconciler.lab.node import ClusterNode
 from reconciler.lab.operations import Operations
 from reconciler.lab.power import computer_name
+from reconciler.lab.requirements import requirement_answer
 from reconciler.lab.served_files import ServedFiles
 from reconciler.lab.state import MachineState
 from reconciler.lab.tracking import changed_piece, epoch_of
@@ -47,11 +50,13 @@ class LabAgent:
             contract.GET_CLUSTER.name: self._cluster,
             contract.GET_VOLUME.name: self._volumes,
             contract.GET_EVENT.name: self._events,
+            contract.GET_REQUIREMENT.name: self._requirements,
             contract.GET_OPERATION.name: self._operation,
             contract.STOP_OPERATION.name: self._stop,
             contract.GET_DISK_CHANGE.name: self._changes,
             contract.READ_FILE.name: self._read,
             contract.GET_BLOCK_HASH.name: self._hashes,
+            contract.GET_AGENT_FILE.name: lambda _: module_files(),
         }
 
     def invoke(self, function: AgentFunction, arguments: Arguments) -> Iterable[Answer]:
@@ -94,6 +99,20 @@ class LabAgent:
         with self._book.changed:
             later = [event for event in self._book.state.events if event.record_id > after]
         return [event_answer(event) for event in later[:most]]
+
+    def _requirements(self, arguments: Arguments) -> Iterable[Answer]:
+        asked = arguments.get("Share")
+        names = [str(name).casefold() for name in asked] if isinstance(asked, list) else []
+        with self._book.changed:
+            state = self._book.state
+            here = state.requirements
+            coming = self._node.planned()
+            machines = [
+                seldom_answer(machine, state.os_build)
+                for machine in (*coming, *state.machines.values())
+            ]
+            shares = {name: here.share_access.get(name, []) for name in names}
+            yield requirement_answer(here, state.os_build, machines, shares)
 
     def _machines(self, arguments: Arguments) -> Iterable[Answer]:
         wanted = _wanted(arguments)

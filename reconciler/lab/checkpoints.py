@@ -17,6 +17,7 @@ from reconciler.lab.book import HostBook
 from reconciler.lab.definition import VSS
 from reconciler.lab.disks import LabDisk
 from reconciler.lab.faults import FaultKind
+from reconciler.lab.scsi import lacks_controller
 from reconciler.lab.state import (
     CheckpointDisk,
     CheckpointState,
@@ -27,7 +28,7 @@ from reconciler.lab.state import (
     TrackedDiskState,
     new_id,
 )
-from reconciler.lab.tracking import can_track, close_epoch, forget_unneeded, rct_id
+from reconciler.lab.tracking import SERVER_2016, can_track, close_epoch, forget_unneeded, rct_id
 from reconciler.lab.witness import keep
 
 NOT_SUPPORTED = 32_770
@@ -135,6 +136,11 @@ def merge_top(book: HostBook, disk: DiskState) -> None:
 def _refuse_unfit(book: HostBook, machine: MachineState, record: OperationRecord) -> None:
     if machine.state.endswith("Critical"):
         raise RefusedError(INVALID_STATE, f"'{machine.name}' is in the state {machine.state}.")
+    if book.state.os_build < SERVER_2016 and lacks_controller(machine):
+        text = (
+            f"'{machine.name}' has no SCSI controller, so it cannot be backed up hot (event 10103)."
+        )
+        raise RefusedError(faults.FAILED, text)
     wants_guest = record.arguments["ConsistencyLevel"] == "Application"
     version = str(machine.properties["Version"])
     if wants_guest and not can_track(book.state.os_build, version):

@@ -3,6 +3,7 @@
 from reconciler.lab.book import HostBook
 from reconciler.lab.cluster import ClusterState
 from reconciler.lab.power import computer_name
+from reconciler.lab.requirements import guest_version
 from reconciler.lab.state import (
     CheckpointState,
     DiskState,
@@ -13,6 +14,8 @@ from reconciler.lab.state import (
     VolumeState,
 )
 from reconciler.model.machine import ControllerSlot
+
+SCSI = "SCSI"
 
 Answer = dict[str, object]
 
@@ -57,6 +60,19 @@ def planned_answer(book: HostBook, machine: MachineState) -> Answer:
     """Reconciler.Machine of the half that waits for a machine which migrates to here."""
     shown = {"VirtualMachineType": "PlannedVirtualMachine", "State": "Off"}
     return machine_answer(book, machine, []) | shown
+
+
+def seldom_answer(machine: MachineState, os_build: int) -> Answer:
+    """What Reconciler.Requirement has of one machine."""
+    controllers = {
+        d.slot.controller_number for d in machine.disks if d.slot.controller_type == SCSI
+    }
+    count, version = machine.scsi_controllers, machine.integration_version
+    return {
+        "VMId": machine.vm_id,
+        "ScsiControllers": max(1, len(controllers)) if count is None else count,
+        "IntegrationServicesVersion": guest_version(os_build) if version is None else version,
+    }
 
 
 def checkpoint_answer(book: HostBook, machine: MachineState, point: CheckpointState) -> Answer:

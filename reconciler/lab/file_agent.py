@@ -7,13 +7,27 @@ from typing import Final
 from reconciler import agent_contract as contract
 from reconciler.agent_contract import AgentFunction
 from reconciler.lab.agent import AGENT_VERSION
+from reconciler.lab.control import host_names
 from reconciler.lab.file_ranges import file_not_found, hash_ranges, read_ranges
 from reconciler.lab.file_server import shares
+from reconciler.lab.files import replace_file
 from reconciler.lab.power import computer_name
+from reconciler.lab.requirements import (
+    ShareEntryState,
+    read_requirements,
+    requirement_answer,
+    set_requirement,
+)
 from reconciler.lab.wire.body import AgentError
 
-FUNCTIONS: Final = (contract.GET_HOST, contract.READ_FILE, contract.GET_BLOCK_HASH)
+FUNCTIONS: Final = (
+    contract.GET_HOST,
+    contract.GET_REQUIREMENT,
+    contract.READ_FILE,
+    contract.GET_BLOCK_HASH,
+)
 """What the agent of a server without Hyper-V has."""
+_REQUIREMENTS: Final = "requirements.json"
 _OS_BUILD: Final = 20_348
 _SUFFIXES: Final = (".vhdx", ".avhdx", ".vhd", ".avhd")
 
@@ -32,6 +46,9 @@ class FileServerAgent:
         if function is contract.GET_HOST:
             yield self._host()
             return
+        if function is contract.GET_REQUIREMENT:
+            yield self._requirements(arguments)
+            return
         path, packed = str(arguments["Path"]), arguments["Ranges"]
         assert isinstance(packed, bytes)  # noqa: S101 (bound by the contract)
         if function is contract.READ_FILE:
@@ -49,6 +66,25 @@ class FileServerAgent:
             "LastBootUpTime": self._booted_at,
             "ClusterName": "",
         }
+
+    def set_requirement(self, name: str, text: str) -> None:
+        """Set what the server has beside files; see requirements.set_requirement."""
+        state = read_requirements(self._folder / _REQUIREMENTS)
+        set_requirement(state, name, text)
+        replace_file(self._folder / _REQUIREMENTS, state.model_dump_json().encode())
+
+    def _requirements(self, arguments: Mapping[str, object]) -> Mapping[str, object]:
+        """Shares that nobody touched give full control to each host of the lab."""
+        state = read_requirements(self._folder / _REQUIREMENTS)
+        hosts = [
+            ShareEntryState(account=f"LAB\\{computer_name(name)}$")
+            for name in host_names(self._folder.parent)
+        ]
+        there = {share.name.casefold() for share in shares(self._folder)}
+        asked = arguments.get("Share")
+        names = [str(name).casefold() for name in asked] if isinstance(asked, list) else []
+        told = {n: state.share_access.get(n, hosts) for n in names if n in there}
+        return requirement_answer(state, _OS_BUILD, (), told)
 
     def _find(self, path: str) -> Path:
         """The file of a path, looked up among those that there are: no spelling leads elsewhere."""

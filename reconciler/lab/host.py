@@ -28,6 +28,7 @@ from reconciler.lab.operations import Operations
 from reconciler.lab.pace import Delays, Pace
 from reconciler.lab.power import note_boot, note_shutdown
 from reconciler.lab.properties import set_property
+from reconciler.lab.requirements import set_requirement
 from reconciler.lab.state import MachineState, OperationRecord, new_id
 from reconciler.lab.volumes import set_volume
 from reconciler.lab.wire.body import AgentError
@@ -160,6 +161,12 @@ class LabHost:
         """Set what the host shows of a volume; see volumes.set_volume."""
         with self._book.changed:
             set_volume(self._book, path, name, text)
+
+    def set_requirement(self, name: str, text: str) -> None:
+        """Set what the host has beside machines; see requirements.set_requirement."""
+        with self._book.changed:
+            set_requirement(self._book.state.requirements, name, text)
+            self._book.save()
 
     def apply_replica_log(self, vm: str, total_bytes: int) -> int:
         """Let Hyper-V Replica bring changes to a replica's disks; see Guests.receive."""

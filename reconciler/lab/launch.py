@@ -12,7 +12,9 @@ SMB_PORT: Final = 4455
 """The real one, 445, is for administrators only."""
 PYTHON: Final = "python"
 POWERSHELL: Final = "powershell"
-ENGINES: Final = (PYTHON, POWERSHELL)
+BARE: Final = "powershell-bare"
+"""As powershell, on hosts that nobody has installed the agent on yet."""
+ENGINES: Final = (PYTHON, POWERSHELL, BARE)
 ENGINE_FILE: Final = "engine"
 TLS_PORT_FILE: Final = "tls-port"
 SMB_PORT_FILE: Final = "smb-port"

@@ -17,6 +17,7 @@ from reconciler.lab.control import ControlClient, host_names
 from reconciler.lab.file_server import file_server_names
 from reconciler.lab.files import FolderLock
 from reconciler.lab.launch import (
+    BARE,
     POWERSHELL,
     SMB_PORT_FILE,
     TLS_PORT_FILE,
@@ -28,6 +29,9 @@ from reconciler.lab.launch import (
 
 ACCOUNT: Final = "LAB\\reconciler"
 PASSWORD_FILE: Final = "password"  # noqa: S105 (where it is, not what it is)
+ADMINISTRATOR: Final = "LAB\\Administrator"
+ADMINISTRATOR_PASSWORD_FILE: Final = "administrator-password"  # noqa: S105 (as above)
+"""Of who may install the agent on bare hosts."""
 PID_FILE: Final = "pid"
 ADDRESS_FILE: Final = "address"
 ADDRESSES: Final = {
@@ -79,7 +83,8 @@ def up(
     folder.mkdir(parents=True, exist_ok=True)
     if engine:
         _choose(folder, engine)
-    _ensure_password(folder)
+    for name in (PASSWORD_FILE, ADMINISTRATOR_PASSWORD_FILE):
+        _ensure_password(folder / name)
     if of or not host_names(folder):
         from reconciler.lab.kinds import make_lab  # noqa: PLC0415 (slow, and rarely needed)
 
@@ -143,7 +148,7 @@ def status(
 
 def _choose(folder: Path, engine: str) -> None:
     """The engine for hosts that start from now on; none that runs may have another one."""
-    if engine == POWERSHELL:
+    if engine in {POWERSHELL, BARE}:
         from reconciler.lab.powershell.session import required_pwsh  # noqa: PLC0415 (rarely needed)
 
         required_pwsh()
@@ -204,8 +209,7 @@ def _last_address(folder: Path, name: str) -> dict[str, tuple[str, int]]:
     return {name: (address, int(port))}
 
 
-def _ensure_password(folder: Path) -> None:
-    path = folder / PASSWORD_FILE
+def _ensure_password(path: Path) -> None:
     if not path.exists():
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "w", encoding="utf-8") as file:

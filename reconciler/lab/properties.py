@@ -19,6 +19,7 @@ _SERVICES = {
     "SHUTDOWN": SHUTDOWN,
     "TIMESYNC": TIME_SYNC,
 }
+_CONTROLLERS = Field("ScsiControllers", Kind.INT)
 _FIELDS = {field.name: field for field in GET_MACHINE.fields}
 
 
@@ -29,6 +30,12 @@ def set_property(machine: MachineState, name: str, text: str) -> None:
         ItemNotFoundError: A machine has no such property.
         SettingsError: The text is no value of that property.
     """
+    if name == "ScsiControllers":
+        machine.scsi_controllers = int(str(_value(_CONTROLLERS, text)))
+        return
+    if name == "IntegrationServicesVersion":
+        machine.integration_version = text
+        return
     if name == "Jobs":
         machine.jobs = [_job(part) for part in text.split(",") if part]
         return

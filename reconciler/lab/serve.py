@@ -12,11 +12,17 @@ from reconciler.agent_contract import MODULE
 from reconciler.lab.certificates import PRINCIPAL, Certificates
 from reconciler.lab.control_server import host_control
 from reconciler.lab.host import LabHost
-from reconciler.lab.launch import POWERSHELL, TLS_PORT_FILE, note_port, noted_engine
+from reconciler.lab.launch import BARE, POWERSHELL, TLS_PORT_FILE, note_port, noted_engine
+from reconciler.lab.powershell.bare import CONFIGURATION, BareHost, nothing_to_install
 from reconciler.lab.powershell.door import HyperVDoor
 from reconciler.lab.powershell.session import agent_shells
-from reconciler.lab.processes import ACCOUNT, PASSWORD_FILE, PID_FILE
-from reconciler.lab.wire.engine import EngineFactory
+from reconciler.lab.processes import (
+    ACCOUNT,
+    ADMINISTRATOR,
+    ADMINISTRATOR_PASSWORD_FILE,
+    PASSWORD_FILE,
+    PID_FILE,
+)
 from reconciler.lab.wire.host import WireHost
 from reconciler.lab.wire.psrp import agent_engine
 from reconciler.lab.wire.tls import HostTls
@@ -46,13 +52,18 @@ def serve(place: Place) -> None:
     password = (folder / PASSWORD_FILE).read_text(encoding="utf-8").strip()
     with LabHost(folder, name) as host:
         (folder / name / PID_FILE).write_text(f"{os.getpid()}\n")  # while its lock is ours
-        users, engines = {ACCOUNT: password}, {MODULE: _engine(host, folder)}
-        wire = WireHost(name, users, engines, strikes=host.faults.strikes)
+        users = {ACCOUNT: password}
+        bare = _bare(folder, name)
+        if bare is not None:
+            users[ADMINISTRATOR] = (folder / ADMINISTRATOR_PASSWORD_FILE).read_text().strip()
+        wire = _wire(host, folder, users, bare)
         host.faults.changed = lambda: wire.be_down(is_down=host.faults.is_down)
         host.faults.changed()
         wire.listen(place.address, place.port)
         listen_tls(wire, place)
         deeds = {"traffic": lambda _: wire.traffic(), **HyperVDoor(host).deeds()}
+        if bare is not None:
+            deeds |= bare.deeds(lambda: _restart(wire, host))
         control = host_control(host, folder, deeds)
         host.start()
         control.start()
@@ -62,11 +73,31 @@ def serve(place: Place) -> None:
         (folder / name / PID_FILE).unlink(missing_ok=True)
 
 
-def _engine(host: LabHost, lab: Path) -> EngineFactory:
-    """What answers the agent's calls: as the lab was told when it was last brought up."""
-    if noted_engine(lab) == POWERSHELL:
-        return agent_shells(lab, host.name)
-    return agent_engine(host)
+def _bare(lab: Path, name: str) -> BareHost | None:
+    """What was installed on a host, if the lab was told that the agent is to be installed."""
+    if noted_engine(lab) != BARE:
+        return None
+    return BareHost(lab, name, ADMINISTRATOR)
+
+
+def _wire(host: LabHost, lab: Path, users: dict[str, str], bare: BareHost | None) -> WireHost:
+    """What answers on the wire: as the lab was told when it was last brought up."""
+    strikes = host.faults.strikes
+    if bare is not None:
+        wire = WireHost(host.name, users, bare.engines, strikes=strikes)
+        wire.admit(bare.admits)
+        return wire
+    is_powershell = noted_engine(lab) == POWERSHELL
+    agent = agent_shells(lab, host.name) if is_powershell else agent_engine(host)
+    engines = {MODULE: agent, CONFIGURATION: nothing_to_install}
+    return WireHost(host.name, users, engines, strikes=strikes)
+
+
+def _restart(wire: WireHost, host: LabHost) -> None:
+    """As WinRM restarts: its sessions end, and for a moment it takes no connection."""
+    wire.be_down(is_down=True)
+    wire.end_shells()
+    wire.be_down(is_down=host.faults.is_down)
 
 
 def until_stopped() -> threading.Event:

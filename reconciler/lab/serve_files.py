@@ -5,7 +5,7 @@ from pathlib import Path
 
 from reconciler.agent_contract import MODULE
 from reconciler.lab.clock import LabClock
-from reconciler.lab.control_server import ControlServer
+from reconciler.lab.control_server import ControlServer, Deeds
 from reconciler.lab.file_agent import FUNCTIONS, FileServerAgent
 from reconciler.lab.files import FolderLock
 from reconciler.lab.launch import SMB_PORT_FILE, note_port
@@ -25,12 +25,17 @@ def serve(place: Place, smb_port: int) -> None:
     password = (place.lab / PASSWORD_FILE).read_text(encoding="utf-8").strip()
     samba = _samba(folder, place.address, smb_port, password)
     booted_at = LabClock(place.lab)().isoformat(timespec="seconds")
-    engine = agent_engine(FileServerAgent(folder, booted_at), FUNCTIONS)
+    agent = FileServerAgent(folder, booted_at)
+    engine = agent_engine(agent, FUNCTIONS)
     wire = WireHost(place.name, {ACCOUNT: password}, {MODULE: engine})
     wire.listen(place.address, place.port)
     listen_tls(wire, place)
     pong = {"host": place.name, "machines": [], "called": []}
-    deeds = {"ping": lambda _: pong, "traffic": lambda _: wire.traffic()}
+    deeds: Deeds = {
+        "ping": lambda _: pong,
+        "traffic": lambda _: wire.traffic(),
+        "set_requirement": lambda a: agent.set_requirement(a["name"], str(a["value"])),
+    }
     control = ControlServer(folder, deeds)
     control.start()
     stopped.wait()

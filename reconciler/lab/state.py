@@ -11,6 +11,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from reconciler.agent_contract import ENDED, OperationState
+from reconciler.lab.requirements import RequirementState
 from reconciler.model.machine import ControllerSlot
 
 STATE_VERSION = 2
@@ -138,6 +139,10 @@ class MachineState(Record):
     """Its files lie in the folder of the cluster, where every node finds them."""
     properties: dict[str, JsonValue]
     services: list[ServiceState]
+    scsi_controllers: int | None = None
+    """None: as many as its disks need, and one at least."""
+    integration_version: str | None = None
+    """None: what the host has."""
     jobs: list[JobRecord] = Field(default_factory=list)
     disks: list[DiskState]
     checkpoints: list[CheckpointState] = Field(default_factory=list)
@@ -242,6 +247,7 @@ class HostState(Record):
     target_folders: list[str] = Field(default_factory=list)
     """Further ones that the administrator lists for recovered machines."""
     volumes: list[VolumeState] = Field(default_factory=list)
+    requirements: RequirementState = Field(default_factory=RequirementState)
     events: list[EventRecord] = Field(default_factory=list)
     last_record_id: int = 0
     machines: dict[str, MachineState] = Field(default_factory=dict)

@@ -62,6 +62,14 @@ class Event(StrEnum):
         "disk.sampled",
         "A few blocks that a host calls unchanged were compared with the replica.",
     )
+    PAGE_FILES_LEFT_OUT = (
+        "page_files.left_out",
+        "Page files of a guest were not copied; the recovery point says which bytes.",
+    )
+    PAGE_FILES_UNKNOWN = (
+        "page_files.unknown",
+        "A disk or volume is none whose page files are looked for; all of it is copied.",
+    )
     TRACKING_LOST = "tracking.lost", "A host cannot tell what changed; hashes are compared instead."
     LEFTOVER_REMOVED = "leftover.removed", "Something that an interrupted job left was removed."
     LEFTOVER_AMBIGUOUS = (

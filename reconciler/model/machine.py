@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from reconciler.model.names import CheckpointId, HostName, RctId, ReferencePointId, VmId
+from reconciler.model.requirements import FileServerLook, Requirements
 
 
 class Role(StrEnum):
@@ -257,6 +258,10 @@ class HostReport:
     volumes: tuple[HostVolume, ...] = ()
     events: tuple[HostEvent, ...] = ()
     """Later ones than the caller has seen, oldest first."""
+    requirements: Requirements | None = None
+    """None when nobody asked yet, or the host could not tell."""
+    file_servers: Mapping[str, FileServerLook] = field(default_factory=dict)
+    """Of its machines' disks, by what the paths call them, lower case; asked with the above."""
 
 
 @dataclass(frozen=True, slots=True)

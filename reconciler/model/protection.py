@@ -77,7 +77,10 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """Bytes of a disk that a recovery point does not hold, and why (a page file, say)."""
+    """Bytes of a disk that a recovery point does not hold, and why: a page file's.
+
+    Older bytes of the disk are in their place.
+    """
 
     start: int
     end: int

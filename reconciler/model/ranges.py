@@ -64,3 +64,49 @@ def pieces(ranges: Iterable[ByteRange], most_bytes: int) -> Iterator[ByteRange]:
 def total_bytes(ranges: Iterable[ByteRange]) -> int:
     """Units: bytes; overlaps count twice, so merge first."""
     return sum(r.length for r in ranges)
+
+
+def subtracted(ranges: Iterable[ByteRange], minus: Iterable[ByteRange]) -> tuple[ByteRange, ...]:
+    """What of `ranges` is not in `minus`.
+
+    Shape: sorted, disjoint and never touching.
+    """
+    holes = merged(minus)
+    result: list[ByteRange] = []
+    at = 0
+    for this in merged(ranges):
+        start = this.start
+        while at < len(holes) and holes[at].end <= start:
+            at += 1
+        hole = at
+        while hole < len(holes) and holes[hole].start < this.end:
+            if start < holes[hole].start:
+                result.append(ByteRange(start, holes[hole].start))
+            start = max(start, holes[hole].end)
+            hole += 1
+        if start < this.end:
+            result.append(ByteRange(start, this.end))
+    return tuple(result)
+
+
+def common(ranges: Iterable[ByteRange], others: Iterable[ByteRange]) -> tuple[ByteRange, ...]:
+    """What is in both.
+
+    Shape: sorted, disjoint and never touching.
+    """
+    these = merged(ranges)
+    return subtracted(these, subtracted(these, others))
+
+
+def whole_blocks(ranges: Iterable[ByteRange], block_bytes: int, end: int) -> tuple[ByteRange, ...]:
+    """The blocks of a disk that ends at `end` of which every byte is in the ranges.
+
+    Shape: sorted, disjoint, never touching; the last block of the disk may be short.
+    """
+    result: list[ByteRange] = []
+    for this in clipped(merged(ranges), end):
+        first = -(-this.start // block_bytes) * block_bytes
+        last = end if this.end == end else this.end // block_bytes * block_bytes
+        if first < last:
+            result.append(ByteRange(first, last))
+    return tuple(result)

@@ -12,6 +12,7 @@ from reconciler.errors import HostUnreachableError, ReconcilerError
 from reconciler.logs import Event, get_logger
 from reconciler.model.machine import HostReport, Inventory, SilentHost
 from reconciler.model.names import HostName
+from reconciler.observe.seldom import Seldom
 from reconciler.ports import HostSession
 
 DEADLINE_S: Final = 90.0
@@ -33,6 +34,7 @@ class _Ask:
 
     host: HostName
     answer: HostReport | SilentHost | None = None
+    with_requirements: bool = False
     is_old: bool = False
     """Asked in an earlier look: what it will say is no longer what is."""
     _done: Threading = field(default_factory=Threading)
@@ -46,7 +48,7 @@ class _Ask:
         return self._done.wait(max(0.0, until - monotonic()))
 
     def _run(self, open_host: OpenHost, after_event: int) -> None:
-        self.answer = _answer(self.host, open_host, after_event)
+        self.answer = _answer(self, open_host, after_event)
         self._done.set()
 
 
@@ -70,6 +72,7 @@ class Lookout:
         self._silent: set[HostName] = set()
         self._hanging: dict[HostName, _Ask] = {}
         self._told: dict[HostName, str] = {}
+        self._seldom = Seldom()
 
     def look(
         self, hosts: tuple[HostName, ...], after: Mapping[HostName, int] = _FROM_THE_FIRST
@@ -89,7 +92,7 @@ class Lookout:
             if isinstance(answer, SilentHost):
                 silent[ask.host] = answer
             else:
-                reports[ask.host] = answer
+                reports[ask.host] = self._seldom.completed(answer)
         self._silent = {host for host in silent if not self._spoke_late(host)}
         self._tell(reports, silent)
         return Inventory(reports, silent)
@@ -110,7 +113,9 @@ class Lookout:
         if (hanging := self._hanging.get(host)) is not None:
             hanging.is_old = True
             return hanging
-        ask = _Ask(host)
+        # what takes long is not asked of one that was silent: it would seem so again
+        is_due = host not in self._silent and self._seldom.is_due(host)
+        ask = _Ask(host, with_requirements=is_due)
         ask.begin(self._open_host, after_event)
         self._hanging[host] = ask
         return ask
@@ -132,11 +137,12 @@ class Lookout:
         return isinstance(ask.answer, HostReport)
 
 
-def _answer(host: HostName, open_host: OpenHost, after_event: int) -> HostReport | SilentHost:
+def _answer(ask: _Ask, open_host: OpenHost, after_event: int) -> HostReport | SilentHost:
+    host = ask.host
     try:
         session = open_host(host)
         try:
-            report = session.report(after_event)
+            report = session.report(after_event, with_requirements=ask.with_requirements)
             return replace(report, events=report.events[:MOST_EVENTS])
         finally:
             session.close()

@@ -18,6 +18,7 @@ from reconciler.model.names import (
     ReferencePointId,
 )
 from reconciler.model.observed import Watch
+from reconciler.model.page_files import USUAL_PAGE_FILES, PageFiles
 from reconciler.model.protection import USUAL_WISH, Cause, Consistency, ConsistencyWish
 
 
@@ -84,6 +85,8 @@ class ExpressFullBackup:
     """Requests that this answers; with one it is never void."""
     saves_machine: bool = False
     """As observed, it runs and has to be saved for this; it runs on at once."""
+    page_files: PageFiles = USUAL_PAGE_FILES
+    """What of its disks is not copied."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,8 @@ def guest_obstacle(machine: VirtualMachine, os_build: int) -> NoWay | None:
     """Why the guest cannot take part in a capture; None when it can."""
     if os_build < SERVER_2016:
         return NoWay(
-            "its host is older than Windows Server 2016, and cannot ask the guest",
+            "its host is older than Windows Server 2016: there only a native VSS requester could "
+            "ask the guest, which the agent is not",
             "move it to a host with Windows Server 2016 or later",
         )
     if not has_production_version(machine):

@@ -35,6 +35,8 @@ from reconciler.plan.index import Index, index
 from reconciler.plan.leftovers import left_saved, leftovers
 from reconciler.plan.members import Member, Membership, membership
 from reconciler.plan.placement import Placing, placed
+from reconciler.plan.prerequisites import of_members
+from reconciler.plan.prerequisites.scale import SCALE
 from reconciler.plan.protect import protect
 from reconciler.plan.requests import Refusals
 from reconciler.plan.standing import standing
@@ -124,7 +126,10 @@ def make_plan(wanted: PolicySet, observed: Observed, occasion: Occasion) -> Plan
             for source in observed.sources.values()
             if occasion.has_hole or source.key in found.claims
         ),
-        undecided=found.undecided.union(undecided(observed, found, has_hole=occasion.has_hole)),
+        undecided=found.undecided.union(
+            undecided(observed, found, has_hole=occasion.has_hole),
+            (SCALE,) if observed.inventory.silent else (),
+        ),
     )
 
 
@@ -217,6 +222,7 @@ def _findings(
         yield from unclaimed(found.unclaimed, held)
     yield from not_available_yet(wanted.groups)
     yield from deduplicated(found.members, observed.inventory.reports)
+    yield from of_members(observed, (member.machine.key for member in found.members))
     if occasion.expiry_paused:
         yield Finding(
             "expiry.paused",

@@ -211,6 +211,7 @@ def _capture(standing: Standing, due: _Due, way: Way) -> Capture:
                 standing.missed,
                 requests,
                 way.saves_machine,
+                group.page_files.wish,
             )
         case _Check():
             return ConsistencyCheck(

@@ -10,6 +10,7 @@ from reconciler.policy.hosts import HyperVCluster, HyperVHost
 from reconciler.policy.policy_set import Policy
 from reconciler.policy.protection_group import ProtectionGroup
 from reconciler.policy.selectors import Selector
+from reconciler.policy.sign_in import unfit_node
 from reconciler.policy.storage import StoragePool
 
 _NOUNS = {"HyperVHost": "host", "HyperVCluster": "cluster", "StoragePool": "pool"}
@@ -49,6 +50,7 @@ def conflicts_of(placed: Iterable[Placed]) -> Iterator[Conflict]:
     yield from _unknown_names(everything)
     yield from _impossible_selectors(everything)
     yield from _unknown_volumes(everything)
+    yield from _unfit_nodes(everything)
 
 
 def _twice(everything: Iterable[Placed]) -> Iterator[Conflict]:
@@ -173,3 +175,22 @@ def _chosen_volumes(group: ProtectionGroup) -> Iterator[tuple[Location, str]]:
         yield ("volume",), group.volume
     for index, chosen in enumerate(group.volumes):
         yield ("volumes", index, "volume"), chosen.volume
+
+
+def _unfit_nodes(everything: tuple[Placed, ...]) -> Iterator[Conflict]:
+    """Nodes of clusters without trust that are not asked with a certificate."""
+    clusters = {
+        node: placed.policy.name
+        for placed in everything
+        if isinstance(placed.policy, HyperVCluster)
+        for node in placed.policy.nodes
+    }
+    for this in everything:
+        host = this.policy
+        if isinstance(host, HyperVHost) and host.name in clusters:
+            is_written = "authentication" in host.model_fields_set
+            remark = unfit_node(
+                clusters[host.name], host.membership, host.authentication, is_written=is_written
+            )
+            if remark is not None:
+                yield Conflict(this, remark)

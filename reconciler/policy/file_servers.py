@@ -1,7 +1,6 @@
 """File servers: machines may have their disks on an SMB share instead of their host."""
 
 from collections.abc import Iterator
-from ipaddress import ip_address
 from typing import Literal
 
 from pydantic import Field
@@ -9,6 +8,7 @@ from pydantic import Field
 from reconciler.policy.complaints import Remark, Severity
 from reconciler.policy.hosts import SMB_PORT, WSMAN_PORT, WSMAN_TLS_PORT, credentials_remarks
 from reconciler.policy.kind import Header
+from reconciler.policy.sign_in import is_number, kerberos_remarks
 from reconciler.policy.values import Address, Optionally, SecretReference, Size, Text
 
 _AGENT_KEYS = ("authentication", "tls", "configuration")
@@ -71,22 +71,16 @@ class FileServer(Header):
                     text = "is for 'through: agent' only"
                     hint = "remove it, or write 'through: agent'"
                     yield Remark((key,), text, hint, is_about_key=True)
-        elif self.read_limit is not None:
-            text = "is for 'through: smb' only"
-            yield Remark(("read_limit",), text, "remove it", is_about_key=True)
+        else:
+            yield from kerberos_remarks(self.authentication, self.address, self.user)
+            if self.read_limit is not None:
+                text = "is for 'through: smb' only"
+                yield Remark(("read_limit",), text, "remove it", is_about_key=True)
         yield from credentials_remarks(
             "kerberos" if self.through == "smb" else self.authentication, self.user, self.password
         )
-        if _is_number(self.known_as):
+        if is_number(self.known_as):
             key = "address" if self.unc_name is None else "unc_name"
             text = "Hyper-V does not support disk paths that name a server by its IP address"
             hint = "write in 'unc_name' what the paths of the disks call it"
             yield Remark((key,), text, hint, severity=Severity.WARNING)
-
-
-def _is_number(address: str) -> bool:
-    try:
-        ip_address(address)
-    except ValueError:
-        return False
-    return True

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from reconciler.policy.complaints import Remark, Severity
 from reconciler.policy.kind import Header, repeats
+from reconciler.policy.sign_in import Membership, kerberos_remarks, membership_remarks
 from reconciler.policy.values import (
     Address,
     Name,
@@ -43,10 +44,16 @@ class HyperVHost(Header):
     those of this computer when left out."""
 
     authentication: Literal["ntlm", "negotiate", "kerberos", "certificate"] = "negotiate"
-    """How the reconciler proves who it is."""
+    """How the reconciler proves who it is. Kerberos needs the extra 'kerberos' of this package and
+    the host's name as the address; negotiate is Kerberos where that works, and else NTLM."""
+
+    membership: Optionally[Membership] = None
+    """How the host is joined, seen from the account that asks it: its own domain, a child of it or
+    one that it trusts; another domain; none. `check` then says which way to sign in fits."""
 
     user: Optionally[Text] = None
-    r"""Account on the host, such as 'DOMAIN\reconciler' in single quotes."""
+    r"""Account on the host, such as 'DOMAIN\reconciler' in single quotes; for Kerberos
+    reconciler@REALM. Without it, Kerberos uses the ticket or the keytab of this process."""
 
     password: Optionally[SecretReference] = None
     """Where the password is: env:NAME or file:path, never the password itself. With authentication
@@ -62,9 +69,9 @@ class HyperVHost(Header):
     """Name of the PowerShell session configuration that offers the protection agent."""
 
     disks_through: Literal["agent", "smb"] = "agent"
-    """How disks are read: by the agent, or as a client of the host's administrative shares (C$,
-    ClusterStorage$), which is many times faster and needs an account that may use them. Where a
-    probe finds that a share cannot be relied on, the agent is asked, and the log says so."""
+    """How disks are read: by the agent, or as a client of the host's administrative shares (C$),
+    which is many times faster and needs an account that may use them. Where a probe finds that a
+    share cannot be relied on, or one fails later, the agent is asked, and the log says so."""
 
     smb_port: Optionally[int] = Field(default=None, ge=1, le=65535)
     """Port of SMB, 445 when left out; with 'disks_through: smb' only."""
@@ -83,6 +90,9 @@ class HyperVHost(Header):
             yield from self._with_certificate()
         else:
             yield from self._without_certificate()
+        asked = (self.authentication, self.address, self.user)
+        yield from kerberos_remarks(*asked)
+        yield from membership_remarks(self.membership, *asked)
         for key in _SMB_KEYS:
             if self.disks_through != "smb" and key in self.model_fields_set:
                 text = "is for 'disks_through: smb' only"

@@ -11,6 +11,7 @@ from reconciler.policy.complaints import Remark
 from reconciler.policy.consistency import Capture, ConsistencyChecks
 from reconciler.policy.initial_replication import InitialReplication
 from reconciler.policy.kind import Header, PolicyModel, repeats
+from reconciler.policy.page_files import PageFiles
 from reconciler.policy.retention import retention_remarks
 from reconciler.policy.schedule import RecoveryPoints, Synchronization, synchronization_remarks
 from reconciler.policy.selectors import Candidate, Exclusion, Selector, matches
@@ -82,6 +83,9 @@ class ProtectionGroup(Header):
     consistency_check: ConsistencyChecks = ConsistencyChecks()
     """When a replica is compared with its machine and repaired; when inconsistent if left out."""
 
+    page_files: PageFiles = PageFiles()
+    """What guests page to is left out of incrementals, as DPM does; so it is when left out."""
+
     initial_replication: Optionally[InitialReplication] = None
     """When the replica of a machine is created; at once when left out."""
 
@@ -127,5 +131,6 @@ class ProtectionGroup(Header):
             yield from synchronization_remarks(self.frequency)
         yield from self.consistency.remarks_at(("consistency",))
         yield from self.consistency_check.remarks_at(("consistency_check",))
+        yield from self.page_files.remarks_at(("page_files",))
         if self.initial_replication is not None:
             yield from self.initial_replication.remarks_at(("initial_replication",))

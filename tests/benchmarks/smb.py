@@ -37,10 +37,10 @@ from smbprotocol.tree import TreeConnect  # type: ignore[import-untyped]
 
 from reconciler.adapters.smb.files import SmbFiles
 from reconciler.adapters.smb.session import SmbServer, SmbSession
-from reconciler.adapters.unc import UncPath
 from reconciler.lab.file_server import create_file_server
 from reconciler.lab.samba import Samba
 from reconciler.model.ranges import ByteRange, pieces
+from reconciler.model.unc import UncPath
 
 MIB = 1 << 20
 BATCH_BYTES = 4 * MIB

@@ -13,12 +13,14 @@ from typing import Any
 import pytest
 
 from reconciler.adapters.hyperv.agent import FOLDER
+from reconciler.adapters.hyperv.install.deeds import DEEDS
 from reconciler.agent_contract import FUNCTIONS, Kind, Parameter
 from reconciler.lab.powershell.session import STAND_INS, required_pwsh
 from tests.lab_world import skip_without_powershell
 
 PARSE = Path(__file__).parents[1] / "powershell" / "parse.ps1"
 REPLACED = STAND_INS / "ReplacedFunctions" / "ReplacedFunctions.psm1"
+INSTALL = FOLDER.parent / "install"
 LONGEST = 90
 TYPES = {
     Kind.STRING: "[string]",
@@ -108,6 +110,16 @@ def test_every_error_id_is_one_of_the_contract(functions: Mapping[str, dict[str,
 
 def test_windows_powershell_5_1_can_run_it(module: Mapping[str, dict[str, Any]]) -> None:
     assert {name: file["Complaints"] for name, file in module.items() if file["Complaints"]} == {}
+
+
+def test_windows_powershell_5_1_can_run_what_installs_it() -> None:
+    skip_without_powershell()
+    files = sorted(INSTALL.glob("*.ps1"))
+
+    assert {Path(f["File"]).stem: f["Complaints"] for f in parsed(files)} == {
+        deed.name: [] for deed in DEEDS
+    }
+    assert [file.name for file in files if not file.read_bytes().isascii()] == []
 
 
 def test_what_5_1_lacks_is_refused(tmp_path: Path) -> None:

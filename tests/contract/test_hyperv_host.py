@@ -1,8 +1,7 @@
 """What every Hyper-V host must do for us, over the real wire: the lab's, and a live one.
 
 The lab's answers twice: with an engine in Python, and with a PowerShell that runs the module.
-The live host is named by RECONCILER_LIVE_POLICIES (a folder whose HyperVHost policies reach it) and
-RECONCILER_LIVE_MACHINE (a machine that may be written to and that nobody misses).
+The live host is named in the environment: tests/live/GUIDE.md.
 """
 
 import os
@@ -38,14 +37,20 @@ STRANGER = VmId("00000000-0000-4000-8000-000000000000")
     scope="module",
     params=["lab", "powershell", pytest.param("live", marks=pytest.mark.live)],
 )
+def place(request: pytest.FixtureRequest) -> str:
+    """Which host is under test."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
 def host(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    place: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[HostSession]:
     """A session with the host under test."""
-    if request.param == "lab":
+    if place == "lab":
         world: World = request.getfixturevalue("small_world")
         settings, name = world.settings, "hv2"
-    elif request.param == "powershell":
+    elif place == "powershell":
         world = request.getfixturevalue("powershell_world")
         settings, name = world.settings, "hv2"
     elif LIVE_POLICIES in os.environ:
@@ -61,9 +66,9 @@ def host(
 
 
 @pytest.fixture(scope="module")
-def machine(host: HostSession) -> VirtualMachine:
+def machine(host: HostSession, place: str) -> VirtualMachine:
     """The machine that may be used."""
-    wanted = os.environ.get("RECONCILER_LIVE_MACHINE", "web-01")
+    wanted = os.environ["RECONCILER_LIVE_MACHINE"] if place == "live" else "web-01"
     return next(m for m in host.machines() if m.name == wanted)
 
 

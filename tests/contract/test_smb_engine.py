@@ -20,11 +20,11 @@ from reconciler.adapters.smb.files import SmbFiles
 from reconciler.adapters.smb.messages import OpenedFile
 from reconciler.adapters.smb.pumped import PumpedConnection
 from reconciler.adapters.smb.session import SmbServer, SmbSession
-from reconciler.adapters.unc import UncPath
 from reconciler.errors import DiskUnreadableError, HostRefusedError, HostUnreachableError
 from reconciler.lab.file_server import create_file_server
 from reconciler.lab.samba import Samba, is_installed
 from reconciler.model.ranges import ByteRange
+from reconciler.model.unc import UncPath
 from tests.tcp_proxy import TcpProxy
 
 pytest_plugins = ["tests.tcp_proxy"]

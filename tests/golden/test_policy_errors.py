@@ -70,6 +70,36 @@ user: 'LAB\\reconciler'
 authentication: ntlm
 tls: true
 """
+NODES = """\
+schema: reconciler/v1
+kind: HyperVCluster
+name: production
+nodes: [n1, n2, n3, n4]
+"""
+NODE = """\
+---
+schema: reconciler/v1
+kind: HyperVHost
+name: {name}
+address: {name}.example.com
+membership: {membership}
+authentication: {authentication}
+"""
+ACCOUNT = "user: 'N\\reconciler'\npassword: env:P\n"
+CERTIFICATE = "tls: true\ncertificate: c.pem\ncertificate_key: file:c.key\n"
+MEMBERSHIP = (
+    NODES
+    + NODE.format(name="n1", membership="workgroup", authentication="ntlm")
+    + ACCOUNT
+    + NODE.format(name="n2", membership="untrusted_domain", authentication="certificate")
+    + CERTIFICATE
+    + NODE.format(name="n3", membership="trusted_domain", authentication="ntlm")
+    + ACCOUNT
+    + NODE.format(name="n4", membership="untrusted_domain", authentication="negotiate").replace(
+        "authentication: negotiate\n", ""
+    )
+    + ACCOUNT
+)
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{new}: &{new} [{', '.join([f'*{old}'] * 9)}]\n"
     for old, new in zip("abcdefgh", "bcdefghi", strict=True)
@@ -104,6 +134,14 @@ CASES = {
         "hosts.yaml": HOSTS.replace("authentication: ntlm ", "authentication: certificate ")
         .replace("port: 5985 ", "trust: ca.pem ")
         .replace("hv2\n", "hv2\ncertificate_key: -----BEGIN\n", 1)
+    },
+    "membership": {"nodes.yaml": MEMBERSHIP},
+    "kerberos": {
+        "nodes.yaml": NODE[4:].format(name="n1", membership="workgroup", authentication="kerberos")
+        + ACCOUNT,
+        "more.yaml": NODE[4:]
+        .format(name="n2", membership="trusted_domain", authentication="kerberos")
+        .replace("n2.example.com", "192.0.2.7"),
     },
     "file_server": {"servers.yaml": SERVER},
 }

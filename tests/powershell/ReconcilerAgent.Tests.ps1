@@ -244,6 +244,34 @@ Describe 'What a host says' {
         }
     }
 
+    It 'lacks a class only where Hyper-V says so, and is asked once' {
+        InModuleScope ReconcilerAgent {
+            $script:Classes = @{}
+            Mock Get-CimClass {
+                $script:TestAttempts++
+                $id = if ($ClassName -eq 'Old') { 'HRESULT 0x80041002,x' } else { 'HRESULT 0x80041003,x' }
+                throw (New-Object System.Management.Automation.ErrorRecord (New-Object System.InvalidOperationException 'no'), $id, 'NotSpecified', $null)
+            }
+            $script:TestAttempts = 0
+            Test-VirtualizationClass -ClassName 'Old' | Should -BeFalse
+            Test-VirtualizationClass -ClassName 'Old' | Should -BeFalse
+            $script:TestAttempts | Should -Be 1
+            { Test-VirtualizationClass -ClassName 'Denied' } | Should -Throw
+            $script:Classes.ContainsKey('Denied') | Should -BeFalse
+            $script:Classes = @{}
+        }
+    }
+
+    It 'has the version of a machine from its settings where no property shows it' {
+        InModuleScope ReconcilerAgent {
+            Mock Get-CimInstance { if ($Filter -like '*System:Realized*') { [pscustomobject] @{ Version = '5.0' } } }
+            Get-MachineVersion -VM ([pscustomobject] @{ Id = 'a' }) | Should -Be '5.0'
+            Get-MachineVersion -VM ([pscustomobject] @{ Id = 'a'; Version = '9.0' }) | Should -Be '9.0'
+            Mock Get-CimInstance { }
+            Get-MachineVersion -VM ([pscustomobject] @{ Id = 'a' }) | Should -Be ''
+        }
+    }
+
     It 'leaves out a disk that is attached no more, and all when the lists do not match' {
         InModuleScope ReconcilerAgent {
             Mock Get-VHD { [pscustomobject] @{ DiskIdentifier = 'ABC' } }

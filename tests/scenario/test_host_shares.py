@@ -12,6 +12,7 @@ from reconciler.lab.control import ControlClient
 from reconciler.lab.samba import HostSamba, Samba, is_installed
 from reconciler.logs import Event
 from tests.lab_world import World, free_port
+from tests.tcp_proxy import TcpProxy
 
 pytest_plugins = ["tests.lab_world"]
 
@@ -77,3 +78,20 @@ def test_a_host_without_shares_is_read_by_its_agent_and_the_log_says_so(
     assert differing == []
     assert crossed > TALK
     assert set(events) == {Event.DISKS_READ_BY_AGENT}
+
+
+def test_a_disk_whose_share_goes_away_in_the_middle_is_read_to_its_end_by_the_agent(
+    small_world: World, samba: Samba
+) -> None:
+    proxy = TcpProxy(("127.0.0.1", samba.port))
+    try:
+        world = through_smb(small_world, "broken-off", proxy.port)
+        proxy.cut_after(2 << 20)
+        differing, crossed, events = copied(world, "first")
+    finally:
+        proxy.close()
+
+    assert differing == []
+    assert crossed > TALK
+    assert events[0] == Event.DISKS_READ_OVER_SMB
+    assert set(events) == {Event.DISKS_READ_OVER_SMB, Event.DISKS_READ_BY_AGENT}

@@ -141,7 +141,7 @@ def test_an_account_that_is_not_let_in_is_refused(samba: Samba, user: str, passw
     files = files_at(samba.port, user, password)
     with pytest.raises(HostRefusedError) as refused:
         files.open(DISK).read([ByteRange(0, 1)])
-    assert "FileServer policy" in refused.value.hint
+    assert "user and password in its policy" in refused.value.hint
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from reconciler.adapters.hyperv.calls import AgentCalls
 from reconciler.adapters.hyperv.decode import broken_contract
 from reconciler.adapters.hyperv.host_file import HostFile
 from reconciler.adapters.hyperv.looks import Looks
-from reconciler.adapters.unc import unc_path
+from reconciler.adapters.hyperv.requirements import with_requirements_of
 from reconciler.agent_contract import AgentFunction, OperationState
 from reconciler.errors import DiskNotSupportedError, HostRefusedError, ItemNotFoundError
 from reconciler.model.machine import (
@@ -24,6 +24,7 @@ from reconciler.model.machine import (
 from reconciler.model.names import CheckpointId, ReferencePointId, RequestId, VmId
 from reconciler.model.protection import Consistency
 from reconciler.model.ranges import ByteRange, clipped, merged
+from reconciler.model.unc import unc_path
 from reconciler.ports import RandomAccess
 
 CHANGES_PIECE_BYTES: Final = 64 << 30
@@ -80,9 +81,12 @@ class HyperVHost:
         """All reference points, ours and others'."""
         return self._looks.reference_points(vm_ids)
 
-    def report(self, after_event: int = 0) -> HostReport:
+    def report(self, after_event: int = 0, *, with_requirements: bool = False) -> HostReport:
         """All of the above, its cluster, volumes and events after that record, in one look."""
-        return self._looks.report(after_event)
+        found = self._looks.report(after_event)
+        if not with_requirements:
+            return found
+        return with_requirements_of(found, self._calls, self._file_servers)
 
     # --- operations
 

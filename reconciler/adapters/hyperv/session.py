@@ -8,21 +8,24 @@ call may be repeated. Nothing is shared between sessions.
 import contextlib
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import requests
 from pypsrp.complex_objects import PSInvocationState
 from pypsrp.powershell import PowerShell, RunspacePool
 from pypsrp.wsman import WSMan
 
+from reconciler.adapters.hyperv.session_deadlines import bound, is_late
 from reconciler.adapters.hyperv.session_errors import (
+    Account,
     HostileAnswerError,
     Translator,
     is_lost,
     shown,
 )
+from reconciler.adapters.hyperv.session_slots import MOST, SLOTS
 from reconciler.adapters.hyperv.session_values import (
     AgentSerializer,
     LinearFragmenter,
@@ -30,7 +33,7 @@ from reconciler.adapters.hyperv.session_values import (
     wired,
 )
 from reconciler.agent_contract import MODULE, AgentFunction
-from reconciler.errors import HostUnreachableError
+from reconciler.errors import HostError
 from reconciler.model.names import HostName
 
 POLL_S: Final = 10
@@ -49,6 +52,10 @@ MAX_RESPONSE_BYTES: Final = 16 << 20
 
 class DeadlineError(Exception):
     """The time for a call is over."""
+
+
+class NoSlotError(Exception):
+    """All sessions that this process may have with the host are in use."""
 
 
 class AgentFailure(Exception):  # noqa: N818 (the agent failed, which may be an ordinary answer)
@@ -85,7 +92,11 @@ class EndPoint:
 class AgentSession:
     """Calls functions of one host's agent. For one thread."""
 
-    def __init__(self, end_point: EndPoint, password: str) -> None:
+    def __init__(
+        self, end_point: EndPoint, password: str, scripts: Mapping[str, str] | None = None
+    ) -> None:
+        """`scripts` are the texts of those functions that no module of the host has."""
+        self._scripts = scripts or {}
         self._end_point = end_point
         self._password = password
         self._link: _Link | None = None
@@ -95,8 +106,11 @@ class AgentSession:
             end_point.host,
             place,
             f"{probe} -UseSSL" if end_point.use_tls else probe,
-            end_point.user,
-            end_point.certificate,
+            Account(
+                end_point.user,
+                end_point.certificate,
+                is_by_kerberos=end_point.authentication == "kerberos",
+            ),
         )
 
     def __repr__(self) -> str:
@@ -120,7 +134,7 @@ class AgentSession:
         may_repeat = not function.changes_something or "RequestId" in arguments
         try:
             return self._attempt(function, values, ends)
-        except HostUnreachableError as error:
+        except HostError as error:
             if not (was_open and may_repeat and is_lost(error.__cause__)):
                 raise
         return self._attempt(function, values, ends)
@@ -135,13 +149,19 @@ class AgentSession:
         self, function: AgentFunction, values: Mapping[str, object], ends: float
     ) -> list[dict[str, object]]:
         try:
-            return self._living_link(ends).run(function, values, ends)
+            link = self._living_link(ends)
+            return link.run(function, values, ends, self._scripts.get(function.name))
         except AgentFailure:
             raise
         except DeadlineError as error:
             self.close()
             raise self._translator.unreachable(
                 f"did not finish {function.name} in time; it was asked to stop"
+            ) from error
+        except NoSlotError as error:
+            self.close()
+            raise self._translator.unreachable(
+                f"was not asked: all {MOST} sessions with it are in use by other jobs"
             ) from error
         except Exception as error:
             self._drop(error)
@@ -157,7 +177,7 @@ class AgentSession:
 
     def _drop(self, error: Exception | None) -> None:
         """Forget the link; with a word to the host only where that can arrive."""
-        if error is None or is_lost(error) or isinstance(error, requests.exceptions.Timeout):
+        if error is None or is_lost(error) or is_late(error):
             link, self._link = self._link, None
             if link is not None:
                 link.cut()
@@ -173,6 +193,9 @@ class _Link:
         self._poll_s = max(1, min(POLL_S, self._limit // 3))
         self._ends = math.inf
         self._used = time.monotonic()
+        self._last: requests.Response | None = None
+        self._place = f"{end_point.address}:{end_point.port}".casefold()
+        self._give_back: Callable[[], object] | None = None
         self._wsman = WSMan(
             end_point.address,
             port=end_point.port,
@@ -196,12 +219,22 @@ class _Link:
         self._pool._fragmenter = self._fragments  # noqa: SLF001 (pypsrp's own is quadratic)
 
     def open(self, ends: float) -> None:
-        """Log in and open the pool."""
+        """Log in and open the pool.
+
+        Raises:
+            NoSlotError: Others have all sessions there may be, until the end.
+        """
+        self._give_back = SLOTS.take(self._place, self, ends - time.monotonic())
+        if self._give_back is None:
+            raise NoSlotError
         # Made here and not by the first request, so that it holds for that one, too.
         session = self._wsman.transport._build_session()  # noqa: SLF001
         session.trust_env = False
         session.max_redirects = 0
         session.hooks["response"].append(self._check_response)
+        adapter = session.get_adapter(self._wsman.transport.endpoint)
+        adapter.send = self._noting(adapter.send)  # type: ignore[method-assign]
+        bound(session, lambda: self._ends)
         self._wsman.transport.session = session
         self._allow(ends)
         self._pool.open()
@@ -214,11 +247,18 @@ class _Link:
         return self._pool.is_alive(timeout=CLEANUP_S)
 
     def run(
-        self, function: AgentFunction, values: Mapping[str, object], ends: float
+        self,
+        function: AgentFunction,
+        values: Mapping[str, object],
+        ends: float,
+        script: str | None = None,
     ) -> list[dict[str, object]]:
         """One call, from the command to its last answer."""
         shell = PowerShell(self._pool)
-        shell.add_cmdlet(function.name)
+        if script is None:
+            shell.add_cmdlet(function.name)
+        else:
+            shell.add_script(script)
         for name, value in values.items():
             shell.add_parameter(name, value)
         self._fragments.received_bytes = 0
@@ -243,14 +283,16 @@ class _Link:
 
     def cut(self) -> None:
         """Close the connection without a word."""
+        if self._last is not None:
+            self._last.close()
         with contextlib.suppress(Exception):
             self._wsman.close()
+        if self._give_back is not None:
+            self._give_back()
 
     def _allow(self, ends: float) -> None:
         """Bound what follows by a deadline, but leave time for an answer to come."""
         self._ends = max(ends, time.monotonic() + CLEANUP_S)
-        left_s = math.ceil(self._ends - time.monotonic())
-        self._wsman.transport.read_timeout = min(self._limit, left_s)
 
     def _stop(self, shell: PowerShell) -> None:
         self._allow(time.monotonic())
@@ -262,17 +304,23 @@ class _Link:
         with contextlib.suppress(Exception):
             shell.close()
 
+    def _noting(self, send: Callable[..., requests.Response]) -> Callable[..., requests.Response]:
+        """`send`, whose last answer can be closed by us: a login that fails leaves it unread."""
+
+        def sent(*arguments: Any, **options: Any) -> requests.Response:
+            self._last = send(*arguments, **options)
+            return self._last
+
+        return sent
+
     def _check_response(
         self, response: requests.Response, *_: object, **__: object
     ) -> requests.Response:
-        """Refuse endless answers before they are read, and hosts that answer without end."""
+        """Refuse endless answers before they are read."""
         length = response.headers.get("Content-Length", "")
         if not length.isdecimal() or int(length) > MAX_RESPONSE_BYTES:
             response.close()
             raise HostileAnswerError(f"a response of '{length[:20]}' bytes")
-        if time.monotonic() > self._ends + CLEANUP_S:
-            response.close()
-            raise DeadlineError("the host went on answering")
         return response
 
 

@@ -8,6 +8,7 @@ from typing import Final
 
 from smbprotocol import exceptions as smb  # type: ignore[import-untyped]
 
+from reconciler.adapters.kerberos import kerberos_trouble
 from reconciler.errors import DiskUnreadableError, HostError, HostRefusedError, HostUnreachableError
 
 MAX_SHOWN: Final = 200
@@ -54,10 +55,7 @@ class SmbErrors:
         """Our error for what was raised while a file was read. Covers everything."""
         match error:
             case LoginFailedError():
-                return self._refused(
-                    f"did not let {self._user} in: {shown(error)}",
-                    "check user and password in the FileServer policy",
-                )
+                return self._not_let_in(error)
             case CannotConnectError():
                 return self._unreachable(f"cannot be reached: {shown(error)}")
             case smb.SMBResponseException():
@@ -72,6 +70,18 @@ class SmbErrors:
                     f"{shown(error)}",
                     f"check that an SMB server of version 2 or 3 answers at {self._place}",
                 )
+
+    def _not_let_in(self, error: LoginFailedError) -> HostError:
+        trouble = kerberos_trouble(error)
+        if trouble is None:
+            return self._refused(
+                f"did not let {self._user} in: {shown(error)}",
+                "check user and password in its policy",
+            )
+        what = f"cannot be signed in to as {self._user}: Kerberos: {trouble.reason[:MAX_SHOWN]}"
+        if trouble.is_passing:
+            return self._unreachable(what, trouble.hint)
+        return self._refused(what, trouble.hint)
 
     def _answered(self, error: smb.SMBResponseException, path: str) -> HostError:
         what = f"{self._name} ({self._place})"
@@ -97,10 +107,10 @@ class SmbErrors:
                 text, hint = f"cannot be read: {_status(error)}", "look at the server's own log"
         return DiskUnreadableError(f"{what}: {path} {text}", hint=hint, host=self._name)
 
-    def _unreachable(self, what: str) -> HostUnreachableError:
+    def _unreachable(self, what: str, hint: str = "") -> HostUnreachableError:
         return HostUnreachableError(
             f"the file server {self._name} ({self._place}) {what}",
-            hint=f"check that it runs and SMB answers at {self._place}",
+            hint=hint or f"check that it runs and SMB answers at {self._place}",
             host=self._name,
         )
 
@@ -126,8 +136,11 @@ def logging_in(step: Callable[[], object]) -> None:
         step()
     except (smb.SMBConnectionClosed, OSError, *_FULL):
         raise
-    except (smb.SMBException, ValueError, ImportError) as error:
-        raise LoginFailedError(shown(error)) from error
+    except Exception as error:
+        is_known = isinstance(error, smb.SMBException | ValueError | ImportError)
+        if is_known or kerberos_trouble(error):
+            raise LoginFailedError(shown(error)) from error
+        raise
 
 
 def _status(error: smb.SMBResponseException) -> str:

@@ -17,9 +17,9 @@ from reconciler.adapters.smb.errors import (
 )
 from reconciler.adapters.smb.session import SmbFileHandle, SmbServer, SmbSession
 from reconciler.adapters.smb.spans import Spans
-from reconciler.adapters.unc import UncPath, unc_path
-from reconciler.errors import DiskUnreadableError, HostError
+from reconciler.errors import DiskChangedError, DiskUnreadableError, HostError
 from reconciler.model.ranges import ByteRange, pieces, total_bytes
+from reconciler.model.unc import UncPath, unc_path
 from reconciler.ports import RandomAccess
 
 T = TypeVar("T")
@@ -57,6 +57,10 @@ class SmbFiles:
                 hint="the disk may have been moved; the next pass looks again",
             )
         return SmbFile(self, path, parts)
+
+    def requirements(self, shares: Sequence[str]) -> None:
+        """Nothing: what a server has beside files is told by an agent only."""
+        del shares
 
     def close(self) -> None:
         """End the session; never raises."""
@@ -195,7 +199,8 @@ class _Filling:
         """Read what is not here yet.
 
         Raises:
-            DiskUnreadableError: The file is too short, or not the one that was begun with.
+            DiskUnreadableError: The file is too short.
+            DiskChangedError: It is not the one that was begun with.
         """
         self._check(file)
         self._reads = self._reads or list(pieces(self._spans, file.read_bytes))
@@ -229,7 +234,7 @@ class _Filling:
                 hint="the file may have been cut short; the next pass looks again",
             )
         if self._version is not None and self._version != file.version:
-            raise DiskUnreadableError(
+            raise DiskChangedError(
                 f"{self._path} was changed while it was read and its server was lost",
                 hint="the checkpoint may be gone; the next pass takes another",
             )

@@ -18,9 +18,9 @@ from reconciler.adapters.smb.errors import CannotConnectError, logging_in
 from reconciler.adapters.smb.messages import CREDIT_BYTES, OpenedFile
 from reconciler.adapters.smb.pace import Pace
 from reconciler.adapters.smb.pumped import CONNECT_S, PumpedConnection
-from reconciler.adapters.unc import UncPath
 from reconciler.errors import HostRefusedError
 from reconciler.model.ranges import ByteRange
+from reconciler.model.unc import UncPath
 
 CLEANUP_S: Final = 5
 """Longest wait for an answer that changes nothing for us."""
@@ -46,6 +46,8 @@ class SmbServer:
     port: int
     user: str = ""
     """Empty: whoever this process is for Kerberos."""
+    authentication: str = "negotiate"
+    """Or 'kerberos' or 'ntlm', and nothing else then."""
     prefers_encryption: bool = False
     """Where the server can, though it does not ask for it."""
     pace: Pace | None = None
@@ -113,6 +115,7 @@ class SmbSession:
             password or None,
             require_encryption=self._encrypts(),  # else the server, or a share, may ask for it
             hostname_override=self._server.name,
+            auth_protocol=self._server.authentication,
         )
         logging_in(session.connect)
         return session

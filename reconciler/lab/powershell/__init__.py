@@ -6,6 +6,7 @@ engine under the restrictions of JEA, and not only read. From the wire inwards:
     engine     fragments to and from one `pwsh -s` process for each shell
     session    where PowerShell is, and the session configuration made from the agent's contract
     stand_ins  the commands of Hyper-V, FailoverClusters and others, under their real names
+    bare       hosts that the agent is yet to be installed on, by their administrator
     door       what the stand-ins ask the lab: looks at its state, and deeds
 
 Invariants. The module is the one that hosts install, unchanged but for the functions that its

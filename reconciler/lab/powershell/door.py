@@ -56,9 +56,17 @@ class HyperVDoor:
     def _machines(self) -> object:
         found = self._told(contract.GET_MACHINE.name, {})
         if isinstance(found, list):
+            seldom = {told["VMId"]: told for told in self._seldom()}
             for machine in found:
                 _give_ids(machine["VMId"], machine["HardDrives"])
+                machine.update(seldom.get(machine["VMId"], {}))
         return found
+
+    def _seldom(self) -> list[dict[str, Any]]:
+        """What of machines is no part of their usual answer."""
+        (told,) = self._host.invoke(contract.GET_REQUIREMENT, {})
+        machines = told["Machines"]
+        return machines if isinstance(machines, list) else []
 
     def _snapshots(self) -> object:
         """Checkpoints, recovery ones and users' own."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from reconciler.agent_contract import FUNCTIONS
+from reconciler.agent_contract.jea import flat_configuration
 from reconciler.errors import SettingsError
 from reconciler.lab.files import replace_file
 from reconciler.lab.power import computer_name
@@ -19,18 +20,7 @@ _MANIFEST: Final = (
 )
 """A file, and no import: the lab is a stranger to the adapters."""
 STAND_INS: Final = Path(__file__).parent / "stand_ins"
-_REPLACED: Final = STAND_INS / "ReplacedFunctions" / "ReplacedFunctions.psm1"
-_CONFIGURATION: Final = """\
-@{{
-    SchemaVersion = '2.0.0.0'
-    GUID = '{guid}'
-    SessionType = 'RestrictedRemoteServer'
-    LanguageMode = 'NoLanguage'
-    ModulesToImport = {modules}
-    VisibleFunctions = {functions}
-}}
-"""
-_GUID: Final = "6f0c1f0e-6f2b-4a50-9d5c-0a5ad3f6c7f1"
+REPLACED: Final = STAND_INS / "ReplacedFunctions" / "ReplacedFunctions.psm1"
 
 
 def find_pwsh() -> Path | None:
@@ -91,12 +81,4 @@ def session_configuration() -> str:
     Role definitions are refused on standard streams, so what a role capability would make visible
     is here.
     """
-    return _CONFIGURATION.format(
-        guid=_GUID,
-        modules=_listed([str(_MANIFEST), str(_REPLACED)]),
-        functions=_listed([function.name for function in FUNCTIONS]),
-    )
-
-
-def _listed(words: list[str]) -> str:
-    return ", ".join("'" + word.replace("'", "''") + "'" for word in words)
+    return flat_configuration(FUNCTIONS, [str(_MANIFEST), str(REPLACED)])

@@ -1,7 +1,8 @@
-"""Who is on the connection, and the encryption of what is said: Negotiate with NTLM, certificates.
+"""Who is on the connection, and the encryption of what is said: Negotiate, certificates.
 
 Over HTTP, Negotiate encrypts messages itself. Over HTTPS it need not, and a client may show a
-certificate instead.
+certificate instead. Kerberos is taken where the extra is installed and the process has a keytab
+(KRB5_KTNAME) with a key for the name that clients ask for; NTLM always.
 """
 
 import base64
@@ -53,6 +54,7 @@ class NtlmUsers:
     ) -> None:
         """`refuses` is asked about each login that is right."""
         self._refuses = refuses
+        self._accounts = {_as_principal(*account.rpartition("\\")): account for account in users}
         if any(sign in text for pair in users.items() for text in pair for sign in ":\r\n"):
             raise ValueError("names and passwords of the lab hold no colon and no line end")
         lines = [
@@ -77,6 +79,15 @@ class NtlmUsers:
         if context.complete and self._refuses():
             raise InvalidCredentialError(context_msg="this password is refused for now")
         return answer
+
+    def account_of(self, context: spnego.ContextProxy) -> str:
+        """Who has logged in; empty for one whom a realm knows and this host does not let in."""
+        shown = context.client_principal or "unknown"
+        if context.negotiated_protocol != "kerberos":
+            return shown
+        name, _, realm = shown.rpartition("@")
+        domain = realm.partition(".")[0]
+        return self._accounts.get(_as_principal(domain, "\\", name), "")
 
     def close(self) -> None:
         """Remove the file."""
@@ -121,7 +132,7 @@ class NegotiatedConversation:
             return _challenge()
         if not complete:
             return _challenge(answer)
-        self._user = self._context.client_principal or "unknown"
+        self._user = self._users.account_of(self._context)
         response = self._said(request)
         return _with_token(response, answer)
 
@@ -186,6 +197,11 @@ def said(answering: Answering, request: Request, user: str) -> Response:
 def _spellings(account: str, domain: str) -> tuple[tuple[str, str], ...]:
     scope, backslash, name = account.rpartition("\\")
     return ((scope, name),) if backslash else ((domain, account), ("", account))
+
+
+def _as_principal(domain: str, _: str, name: str) -> tuple[str, str]:
+    """An account by domain and name, whose letters may be of any size."""
+    return domain.lower(), name.lower()
 
 
 def _new_context(bindings: GssChannelBindings | None) -> spnego.ContextProxy:

@@ -20,7 +20,7 @@ from reconciler.lab.wire.engine import EngineFactory
 from reconciler.lab.wire.http import Conversation, HttpLimits, HttpServer
 from reconciler.lab.wire.shells import Quotas
 from reconciler.lab.wire.tls import HostTls
-from reconciler.lab.wire.wsman import Caller, WsmanService
+from reconciler.lab.wire.wsman import Admits, Caller, WsmanService
 
 SEAL_OVERHEAD_BYTES = 8192
 DEFAULT_QUOTAS = Quotas()
@@ -65,6 +65,10 @@ class WireHost:
                 server.refuse()
         return server.port
 
+    def admit(self, admits: Admits) -> None:
+        """From now on, ask who may use which session configuration."""
+        self._service.admits = admits
+
     def be_down(self, *, is_down: bool) -> None:
         """Refuse all connections at all ports, or take them again."""
         with self._turn:
@@ -77,6 +81,10 @@ class WireHost:
     def traffic(self) -> int:
         """What crossed the sockets so far, both ways. Units: bytes."""
         return sum(server.traffic.byte_count for server in self._servers)
+
+    def end_shells(self) -> None:
+        """End all shells, as a restart of the service does; new ones may begin."""
+        self._service.close()
 
     def close(self) -> None:
         """End shells, connections and listeners, and forget the users."""

@@ -4,7 +4,7 @@ import base64
 import binascii
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -43,11 +43,21 @@ ENVELOPE_OVERHEAD_BYTES: Final = 2048
 _GUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 
 
+Admits = Callable[[str, str], bool]
+"""Whether a session configuration takes a user."""
+
+
+def everybody(configuration: str, user: str) -> bool:
+    """Whoever could log in."""
+    return bool(configuration and user)
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Who asks, from where."""
 
     user: str
+    """Empty: somebody who has shown who it is, and has no right to be here."""
     address: str
 
 
@@ -55,8 +65,10 @@ class WsmanService:
     """One host's shells, one answer for each message."""
 
     def __init__(self, name: str, engines: Mapping[str, EngineFactory], quotas: Quotas) -> None:
+        """The engines may change while the service runs."""
         self._name = name
-        self._engines = {key.lower(): (key, factory) for key, factory in engines.items()}
+        self._engines = engines
+        self.admits: Admits = everybody
         self._quotas = quotas
         self._shells = ShellTable(quotas)
         self._actions = {
@@ -79,6 +91,8 @@ class WsmanService:
         try:
             message = parse(raw)
             message_id = message.message_id
+            if not caller.user:
+                raise access_denied()
             act = self._actions.get(message.action, _unsupported)
             return 200, envelope(f"{message.action}Response", message_id, act(message, caller))
         except EngineGoneError:
@@ -96,6 +110,8 @@ class WsmanService:
 
     def _create(self, message: Message, caller: Caller) -> str:
         key, factory = self._configuration(message.resource)
+        if not self.admits(key, caller.user):
+            raise access_denied()
         body = message.the_body()
         idle = body.findtext("rsp:IdleTimeOut", None, NAMESPACES)
         identity = Identity(
@@ -127,7 +143,8 @@ class WsmanService:
         if not resource.startswith(RESOURCES):
             raise access_denied()
         wanted = resource.removeprefix(RESOURCES)
-        found = self._engines.get(wanted.lower())
+        named = {key.lower(): (key, factory) for key, factory in self._engines.items()}
+        found = named.get(wanted.lower())
         if found is None:
             raise WsmanFault(
                 2150858811,

@@ -12,6 +12,7 @@ from reconciler.adapters.hyperv.session import AgentSession, EndPoint
 from reconciler.errors import HostRefusedError
 from reconciler.model.names import HostName
 from reconciler.model.ranges import ByteRange
+from reconciler.model.requirements import Requirements
 from reconciler.ports import RandomAccess
 
 NOWHERE = EndPoint(HostName("hv1"), "127.0.0.1", 9, use_tls=False, authentication="ntlm", user="u")
@@ -45,6 +46,11 @@ class Server:
 
     def open(self, path: str) -> RandomAccess:
         return Named(self.name, path)
+
+    def requirements(self, shares: Sequence[str]) -> Requirements | None:
+        if shares == ["locked"]:
+            raise HostRefusedError("no", hint="ask")
+        return Requirements(chimney=self.name) if shares else None
 
     def close(self) -> None:
         self.events.append("closed")
@@ -95,3 +101,14 @@ def test_each_server_has_one_session_that_ends_with_the_hosts(
 
     assert short.events == ["opened", "closed"]
     assert full.events == []
+
+
+def test_what_a_server_has_beside_files_is_told_or_why_not(short: Server) -> None:
+    servers = FileServers({"FS1": short.opener})
+
+    told = servers.look("fs1", ["vms"])
+
+    assert told.facts == Requirements(chimney="fs1")
+    assert servers.look("other", ["vms"]).problem == "no FileServer policy describes it"
+    assert servers.look("fs1", ["locked"]).problem == "no"
+    assert "SMB only" in servers.look("fs1", []).problem

@@ -15,10 +15,9 @@ from reconciler.lab.powershell import session
 
 def test_a_session_may_call_the_contract_and_nothing_else() -> None:
     text = session.session_configuration()
-    functions = re.search(r"VisibleFunctions = (.*)", text)
+    entries = re.findall(r"^        (?:'(\S+)'|    Name = '(\S+)')$", text, re.MULTILINE)
 
-    assert functions is not None
-    assert re.findall(r"'(.+?)'", functions[1]) == [function.name for function in FUNCTIONS]
+    assert ["".join(pair) for pair in entries] == [function.name for function in FUNCTIONS]
     assert "LanguageMode = 'NoLanguage'" in text
     assert "SessionType = 'RestrictedRemoteServer'" in text
     assert f"'{MANIFEST}'" in text

@@ -30,7 +30,7 @@ class Session:
     closed: Event = field(default_factory=Event)
     asked_after: list[int] = field(default_factory=list)
 
-    def report(self, after_event: int = 0) -> HostReport:
+    def report(self, after_event: int = 0, *, with_requirements: bool = False) -> HostReport:
         self.asked_after.append(after_event)
         return self.answer()
 

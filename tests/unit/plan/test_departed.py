@@ -9,6 +9,7 @@ from reconciler.model.machine import ClusterFacts, Role, VirtualMachine
 from reconciler.model.names import HostName
 from reconciler.model.observed import Observed
 from reconciler.plan.actions import Finding, Plan, Severity
+from reconciler.plan.prerequisites.scale import SCALE
 from reconciler.policy.protection_group import ProtectionGroup
 
 MakeVm = Callable[..., VirtualMachine]
@@ -159,8 +160,9 @@ def test_what_a_silent_host_could_decide_is_left_undecided(
         ("machine.host_not_declared", "erp"),
         ("waiting.owner", "erp"),
         ("group.empty", "forgotten"),
+        SCALE,
     }
-    assert seen.undecided == {("group.empty", "forgotten")}
+    assert seen.undecided == {("group.empty", "forgotten"), SCALE}
     assert plan_of(look(is_reported=False), *groups).undecided == frozenset()
 
 

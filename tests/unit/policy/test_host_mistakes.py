@@ -64,6 +64,46 @@ def test_a_ticket_is_enough() -> None:
             ["1:1 : key 'password' is missing; one is no use without the other"],
         ),
         (
+            "authentication: kerberos\nuser: 'CORP\\svc'\npassword: env:P\n",
+            ["6:7 user: Kerberos does not know accounts as DOMAIN\\name"],
+        ),
+        (
+            "membership: workgroup\nauthentication: kerberos\n",
+            ["6:17 authentication: there is no Kerberos for a host in a workgroup"],
+        ),
+        (
+            "membership: untrusted_domain\nauthentication: kerberos\n",
+            [
+                (
+                    "6:17 authentication: there is no Kerberos for a host in a domain that is not "
+                    "trusted"
+                )
+            ],
+        ),
+        (
+            "membership: trusted_domain\nauthentication: ntlm\n" + ACCOUNT,
+            [
+                (
+                    "6:17 warning: authentication: a host of a trusted domain should be asked with "
+                    "Kerberos, not with NTLM"
+                )
+            ],
+        ),
+        (
+            "membership: trusted_domain\nuser: 'CORP\\svc'\npassword: env:P\n",
+            [
+                (
+                    "6:7 warning: user: with an account as DOMAIN\\name this is NTLM, though "
+                    "Kerberos would do here"
+                )
+            ],
+        ),
+        ("membership: trusted_domain\nauthentication: kerberos\n", []),
+        ("membership: trusted_domain\nuser: svc@CORP.EXAMPLE.COM\npassword: env:P\n", []),
+        ("membership: workgroup\nauthentication: ntlm\n" + ACCOUNT, []),
+        ("membership: untrusted_domain\n" + ACCOUNT, []),
+        ("membership: workgroup\ntls: true\nauthentication: certificate\n" + CERTIFICATE, []),
+        (
             "tls: true\nauthentication: certificate\ncertificate: c\ncertificate_key: c\n",
             [
                 (
@@ -76,6 +116,23 @@ def test_a_ticket_is_enough() -> None:
 )
 def test_each_mistake_of_authentication_is_named(tail: str, complaints: list[str]) -> None:
     assert said(HOST + tail) == complaints
+
+
+def test_kerberos_asks_for_a_name_instead_of_an_ip_address() -> None:
+    by_number = HOST.replace("hv1.example.com", "192.0.2.7")
+    ticket = by_number + "authentication: kerberos\n"
+    assert said(ticket) == [
+        (
+            "4:10 warning: address: Kerberos knows hosts by name; a ticket for an IP address is "
+            "mostly refused"
+        )
+    ]
+    assert said(by_number + ACCOUNT) == []
+    assert said(by_number + "membership: trusted_domain\n" + ACCOUNT) == [
+        ("4:10 warning: address: with an IP address this is NTLM, though Kerberos would do here")
+    ]
+    through = SERVER.replace("fs1.example.com", "192.0.2.9") + "unc_name: fs1\nthrough: agent\n"
+    assert len(said(through + "authentication: kerberos\n")) == 1
 
 
 @pytest.mark.parametrize(

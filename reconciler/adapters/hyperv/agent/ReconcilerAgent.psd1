@@ -13,6 +13,7 @@
         'Get-ReconcilerCluster'
         'Get-ReconcilerVolume'
         'Get-ReconcilerEvent'
+        'Get-ReconcilerRequirement'
         'Start-ReconcilerCheckpoint'
         'Start-ReconcilerConversion'
         'Start-ReconcilerCheckpointRemoval'
@@ -25,6 +26,7 @@
         'Get-ReconcilerBlockHash'
         'Start-ReconcilerMachineRemoval'
         'Start-ReconcilerUserCheckpointRemoval'
+        'Get-ReconcilerAgentFile'
     )
     CmdletsToExport = @()
     VariablesToExport = @()

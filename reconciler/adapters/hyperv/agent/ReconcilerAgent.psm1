@@ -12,6 +12,8 @@ $script:MaximumReadBytes = 4194304
 $script:MaximumRanges = 4096
 $script:MaximumExtents = 16384
 $script:MaximumWaitSeconds = 15
+# What methods of Hyper-V answer to what they cannot do.
+$script:NotSupported = 32770
 
 # Paths that were seen to be those of disk files, and of files that checkpoints keep.
 $script:DiskFiles = New-Object -TypeName 'System.Collections.Generic.HashSet[string]' -ArgumentList ([System.StringComparer]::OrdinalIgnoreCase)
@@ -21,9 +23,11 @@ $script:CheckpointDisks = New-Object -TypeName 'System.Collections.Generic.HashS
 foreach ($name in 'CimCmdlets', 'Microsoft.PowerShell.Diagnostics', 'Hyper-V') {
     Import-Module -Name $name
 }
+# Which classes Hyper-V has, as far as anybody asked.
+$script:Classes = @{}
 # Features that a host may lack.
 $script:Feature = @{}
-foreach ($name in 'FailoverClusters', 'BitLocker', 'Deduplication') {
+foreach ($name in 'FailoverClusters', 'BitLocker', 'Deduplication', 'NetTCPIP', 'SmbShare', 'ServerManager') {
     $script:Feature[$name] = [bool](Microsoft.PowerShell.Core\Get-Module -Name $name -ListAvailable)
     if ($script:Feature[$name]) {
         Import-Module -Name $name

@@ -14,14 +14,18 @@ from pypsrp.exceptions import (
 )
 from spnego.exceptions import BadMICError
 
-from reconciler.adapters.hyperv.session_errors import MAX_SHOWN, Translator, is_lost, shown
+from reconciler.adapters.hyperv.session_errors import MAX_SHOWN, Account, Translator, is_lost, shown
 from reconciler.errors import HostError, HostRefusedError, HostUnreachableError
 from reconciler.model.names import HostName
 
 TRANSLATOR = Translator(
-    HostName("hv1"), "10.0.0.1:5985", "Test-WSMan 10.0.0.1 -Port 5985", "LAB\\svc"
+    HostName("hv1"),
+    "10.0.0.1:5985",
+    "Test-WSMan 10.0.0.1 -Port 5985",
+    Account("LAB\\svc"),
 )
 REFUSED = "HTTPConnectionPool: Max retries (Caused by NewConnectionError: refused)"
+LATE = "HTTPConnectionPool(host='10.0.0.1', port=5985): Read timed out."
 UNRESOLVED = "Max retries exceeded (Caused by NameResolutionError: hv1)"
 
 
@@ -51,10 +55,14 @@ def status(code: int) -> WinRMTransportError:
         (status(400), HostUnreachableError, "HTTP 400"),
         (status(503), HostUnreachableError, "HTTP 503"),
         (status(404), HostRefusedError, "HTTP 404"),
+        (status(403), HostRefusedError, "forbids LAB\\svc to use WinRM"),
+        (status(500), HostUnreachableError, "HTTP 500"),
         (http.SSLError("CERTIFICATE_VERIFY_FAILED"), HostRefusedError, "not trusted"),
         (http.SSLError("hostname 'a' doesn't match"), HostRefusedError, "another name"),
         (http.SSLError("WRONG_VERSION_NUMBER"), HostRefusedError, "does not speak TLS"),
         (http.SSLError("tlsv1 alert"), HostRefusedError, "ended the TLS handshake"),
+        (http.ConnectionError(LATE), HostUnreachableError, "did not answer Get-X in time"),
+        (http.ProxyError("proxy"), HostUnreachableError, "cut the connection"),
         (http.ConnectTimeout("slow"), HostUnreachableError, "did not answer Get-X in time"),
         (http.ReadTimeout("slow"), HostUnreachableError, "did not answer Get-X in time"),
         (http.ConnectionError(REFUSED), HostUnreachableError, "refuses the connection"),
@@ -82,6 +90,22 @@ def test_each_failure_has_its_error_with_place_and_next_step(
     assert translated.facts["host"] == "hv1"
 
 
+@pytest.mark.parametrize(
+    ("error", "next_step"),
+    [
+        (wsman_fault(2150859173), "MaxShellsPerUser"),
+        (wsman_fault(2150859174), "MaxConcurrentOperationsPerUser"),
+        (wsman_fault(2150858811), "WMF 5.1"),
+        (wsman_fault(5, "Zugriff verweigert"), "Set-PSSessionConfiguration"),
+        (status(403), "IPv4Filter"),
+        (AuthenticationError("no"), "winrm get winrm/config/service/auth"),
+        (http.SSLError("CERTIFICATE_VERIFY_FAILED"), "'trust'"),
+    ],
+)
+def test_a_failure_that_a_person_has_to_mend_says_where(error: Exception, next_step: str) -> None:
+    assert next_step in TRANSLATOR.translated(error, "Get-X").hint
+
+
 def test_an_unreachable_host_hints_at_the_probe() -> None:
     translated = TRANSLATOR.translated(http.ConnectionError(REFUSED), "Get-X")
 
@@ -99,6 +123,7 @@ def test_an_unreachable_host_hints_at_the_probe() -> None:
         (http.ConnectionError("reset"), True),
         (http.ChunkedEncodingError("cut"), True),
         (http.ReadTimeout("slow"), False),
+        (http.ConnectionError(LATE), False),
         (http.ConnectTimeout("slow"), False),
         (http.SSLError("bad"), False),
         (AuthenticationError("no"), False),

@@ -11,7 +11,7 @@ function ConvertTo-Machine {
         Name = "$($VM.Name)"
         State = "$($VM.State)"
         Generation = [int] $VM.Generation
-        Version = "$($VM.Version)"
+        Version = Get-MachineVersion -VM $VM
         VirtualMachineType = "$($VM.VirtualMachineType)"
         OperationalStatus = [string[]] @($VM.OperationalStatus | ForEach-Object { "$_" })
         IsClustered = [bool] $VM.IsClustered

@@ -1,6 +1,9 @@
 function Get-ChangedPiece {
     # What GetVirtualDiskChanges answers; after a job, it is asked once more.
     param([string] $Path, [string] $LimitId, [long] $Offset, [long] $Length)
+    if (-not (Test-VirtualizationClass -ClassName 'Msvm_VirtualSystemReferencePoint')) {
+        return [pscustomobject] @{ ReturnValue = $script:NotSupported }
+    }
     $service = Get-VirtualizationInstance -ClassName 'Msvm_ImageManagementService'
     $given = @{
         Path = $Path

@@ -1,6 +1,7 @@
 function Start-Operation {
     # Begin what a request asks for, or tell how far it is when it has begun already.
-    # The block gives the method of Hyper-V to call, as a table, or nothing if all is done.
+    # The block gives the method of Hyper-V to call, as a table, or nothing if all is done; where
+    # this Hyper-V has no such method, the answer of one that cannot do it.
     param(
         [System.Management.Automation.PSCmdlet] $Cmdlet,
         [object] $Entry,
@@ -21,6 +22,9 @@ function Start-Operation {
         $call = & $Method $Cmdlet $Entry
         if ($null -eq $call) {
             $answer = [pscustomobject] @{ ReturnValue = 0 }
+        }
+        elseif ($call.ContainsKey('ReturnValue')) {
+            $answer = [pscustomobject] $call
         }
         else {
             # Kept before it begins: after a kill in between, what is there tells whether it has.

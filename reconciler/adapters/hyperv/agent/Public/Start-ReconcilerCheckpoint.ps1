@@ -29,13 +29,17 @@ function Start-ReconcilerCheckpoint {
     }
     Start-Operation -Cmdlet $PSCmdlet -Entry $entry -Method {
         param($Cmdlet, $Entry)
+        $hasSettings = Test-VirtualizationClass -ClassName 'Msvm_VirtualSystemSnapshotSettingData'
+        if (-not $hasSettings -and $Entry.Target -ne 'Crash') {
+            return @{ ReturnValue = $script:NotSupported }
+        }
         $Entry.Before = @(Get-RecoverySnapshot -VMId $Entry.VMId | ForEach-Object { "$($_.ConfigurationID)" })
         @{
             InputObject = Get-VirtualizationInstance -ClassName 'Msvm_VirtualSystemSnapshotService'
             MethodName = 'CreateSnapshot'
             Arguments = @{
                 AffectedSystem = Get-MachineSystem -VMId $Entry.VMId
-                SnapshotSettings = New-SnapshotSetting -ConsistencyLevel $Entry.Target
+                SnapshotSettings = if ($hasSettings) { New-SnapshotSetting -ConsistencyLevel $Entry.Target } else { '' }
                 SnapshotType = [uint16] 32768
             }
         }

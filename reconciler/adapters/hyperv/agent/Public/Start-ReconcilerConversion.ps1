@@ -23,6 +23,9 @@ function Start-ReconcilerConversion {
     Start-Operation -Cmdlet $PSCmdlet -Entry $entry -Method {
         param($Cmdlet, $Entry)
         $snapshot = Find-RecoverySnapshot -Cmdlet $Cmdlet -Entry $Entry
+        if (-not (Test-VirtualizationClass -ClassName 'Msvm_VirtualSystemReferencePoint')) {
+            return @{ ReturnValue = $script:NotSupported }
+        }
         $Entry.Before = @(Get-ReferencePoint -VMId $Entry.VMId | ForEach-Object { "$($_.InstanceID)" })
         @{
             InputObject = Get-VirtualizationInstance -ClassName 'Msvm_VirtualSystemSnapshotService'

@@ -20,10 +20,24 @@ $script:Methods = @{
     ModifySystemSettings = @('SystemSettings')
     GetVirtualDiskChanges = @('Path', 'LimitId', 'TargetSnapshotId', 'ByteOffset', 'ByteLength')
     RequestStateChange = @('RequestedState')
+    EnumKey = @('hDefKey', 'sSubKeyName')
+    GetDWORDValue = @('hDefKey', 'sSubKeyName', 'sValueName')
+    GetStringValue = @('hDefKey', 'sSubKeyName', 'sValueName')
 }
+# What came with Server 2016. Source: minimum supported server of each class and method.
+$script:Since2016 = @(
+    'Msvm_VirtualSystemSnapshotSettingData', 'Msvm_VirtualSystemReferencePoint', 'Msvm_VirtualSystemReferencePointService'
+    'ConvertToReferencePoint', 'DestroyReferencePoint', 'GetVirtualDiskChanges'
+)
 $script:JobStates = @{
     New = 2; Starting = 3; Running = 4; Suspended = 5; ShuttingDown = 6; Completed = 7; Terminated = 8
     Killed = 9; Exception = 10; Service = 11; QueryPending = 12; CompletedWithWarnings = 32768
+}
+
+function Test-Known {
+    # Whether this Windows has a class or method.
+    param([string] $Name)
+    $Name -notin $script:Since2016 -or (Get-LabBuild) -ge 14393
 }
 
 function New-Instance {
@@ -73,6 +87,7 @@ function Get-RawInstance {
         }
         'Win32_Service' {
             $facts = @(Get-Look -Function 'Get-ReconcilerHost')[0]
+            [ordered] @{ Name = 'vmms'; StartMode = 'Auto'; State = 'Running' }
             [ordered] @{ Name = 'ClusSvc'; StartMode = if ($facts.ClusterName) { 'Auto' } else { 'Disabled' }; State = 'Running' }
         }
         'Win32_Volume' {
@@ -85,6 +100,16 @@ function Get-RawInstance {
         'Msvm_PlannedComputerSystem' { Get-System -IsPlanned $true }
         'Msvm_ConcreteJob' { Get-Job -InstanceId $Wanted['InstanceID'] }
         'Msvm_VirtualSystemSettingData' {
+            foreach ($machine in @(Invoke-Lab -Operation 'powershell_machines' | ForEach-Object { $_ })) {
+                [ordered] @{
+                    InstanceID = "Microsoft:$("$($machine.VMId)".ToUpperInvariant())"
+                    ConfigurationID = "$($machine.VMId)".ToUpperInvariant()
+                    VirtualSystemIdentifier = "$($machine.VMId)".ToUpperInvariant()
+                    VirtualSystemType = 'Microsoft:Hyper-V:System:Realized'
+                    ElementName = $machine.Name
+                    Version = $machine.Version
+                }
+            }
             foreach ($point in @(Invoke-Lab -Operation 'powershell_snapshots' | ForEach-Object { $_ })) {
                 [ordered] @{
                     InstanceID = "Microsoft:$("$($point.CheckpointId)".ToUpperInvariant())"
@@ -92,6 +117,7 @@ function Get-RawInstance {
                     VirtualSystemIdentifier = "$($point.VMId)".ToUpperInvariant()
                     VirtualSystemType = 'Microsoft:Hyper-V:Snapshot:Recovery'
                     ElementName = $point.ElementName
+                    Version = ''
                 }
             }
         }
@@ -141,6 +167,10 @@ function Get-CimInstance {
     if ($ClassName.StartsWith('Msvm_') -ne ($Namespace -eq 'root\virtualization\v2')) {
         throw "Invalid namespace $Namespace of $ClassName"
     }
+    if (-not (Test-Known -Name $ClassName)) {
+        Write-StandInError -Cmdlet $PSCmdlet -ErrorId 'HRESULT 0x80041010' -Message 'Invalid class '
+        return
+    }
     $wanted = if ($Filter) { ConvertFrom-Filter -Filter $Filter } else { @{} }
     foreach ($property in @(Get-RawInstance -ClassName $ClassName -Wanted $wanted)) {
         $isWanted = $true
@@ -184,10 +214,16 @@ function Get-CimAssociatedInstance {
 function Get-CimClass {
     [CmdletBinding()]
     param([Parameter(Mandatory = $true)] [string] $ClassName, [string] $Namespace)
-    if (-not $script:Embedded.ContainsKey($ClassName)) {
+    if (-not ($script:Embedded.ContainsKey($ClassName) -or $ClassName -in 'Msvm_VirtualSystemReferencePoint')) {
         throw "Invalid class $ClassName"
     }
-    [pscustomobject] @{ CimClassName = $ClassName; CimClassProperties = @($script:Embedded[$ClassName] | ForEach-Object { [pscustomobject] @{ Name = $_ } }) }
+    if (-not (Test-Known -Name $ClassName)) {
+        Write-StandInError -Cmdlet $PSCmdlet -ErrorId 'HRESULT 0x80041002' -Message 'Not found '
+        return
+    }
+    # GuestBackupType came with 1703.
+    $names = @($script:Embedded[$ClassName] | Where-Object { $_ -and ($_ -ne 'GuestBackupType' -or (Get-LabBuild) -ge 15063) })
+    [pscustomobject] @{ CimClassName = $ClassName; CimClassProperties = @($names | ForEach-Object { [pscustomobject] @{ Name = $_ } }) }
 }
 
 function New-CimInstance {
@@ -211,14 +247,44 @@ function Start-LabJob {
     [pscustomobject] @{ ReturnValue = [uint32] 4096; Job = New-Instance -ClassName 'Msvm_ConcreteJob' -Property ([ordered] @{ InstanceID = @($found)[0].RequestId }) }
 }
 
+function Read-Registry {
+    # StdRegProv over the few keys of HKEY_LOCAL_MACHINE that are stood in for; 2 is 'not found'.
+    param([string] $MethodName, [System.Collections.IDictionary] $Arguments)
+    if ($Arguments.hDefKey -ne 2147483650 -or $Arguments.hDefKey -isnot [uint32]) {
+        throw "Invalid hive $($Arguments.hDefKey)"
+    }
+    $facts = @(Get-Look -Function 'Get-ReconcilerRequirement')[0]
+    $types = @($facts.VssProviderTypes)
+    $providers = 'SYSTEM\CurrentControlSet\Services\VSS\Providers'
+    $names = @(for ($number = 0; $number -lt $types.Count; $number++) { '{{b5946137-7b9f-4925-af80-51abd60b2{0:d3}}}' -f $number })
+    $value = $null
+    switch ($Arguments.sSubKeyName) {
+        $providers { $value = [string[]] $names }
+        'SYSTEM\CurrentControlSet\Services\mountmgr' {
+            if ($Arguments.sValueName -eq 'NoAutoMount' -and $facts.NoAutoMount) { $value = [uint32] $facts.NoAutoMount }
+        }
+        'SOFTWARE\Microsoft\Windows NT\CurrentVersion\Virtualization\GuestInstaller\Version' {
+            if ($Arguments.sValueName -eq 'Microsoft-Hyper-V-Guest-Installer-Win6x-Package' -and $facts.IntegrationServicesVersion) { $value = $facts.IntegrationServicesVersion }
+        }
+        default {
+            $place = $names.IndexOf($Arguments.sSubKeyName.Substring($providers.Length + 1))
+            if ($place -ge 0 -and $Arguments.sValueName -eq 'Type') { $value = [uint32] $types[$place] }
+        }
+    }
+    $property = @{ EnumKey = 'sNames'; GetDWORDValue = 'uValue'; GetStringValue = 'sValue' }[$MethodName]
+    [pscustomobject] @{ ReturnValue = [uint32] $(if ($null -eq $value) { 2 } else { 0 }); $property = $value }
+}
+
 function Invoke-CimMethod {
     [CmdletBinding()]
     param(
-        [Parameter(Mandatory = $true)] [object] $InputObject,
+        [Parameter(Mandatory = $true, ParameterSetName = 'Instance')] [object] $InputObject,
+        [Parameter(Mandatory = $true, ParameterSetName = 'Class')] [ValidateSet('StdRegProv')] [string] $ClassName,
+        [Parameter(ParameterSetName = 'Class')] [ValidateSet('root/cimv2')] [string] $Namespace = 'root/cimv2',
         [Parameter(Mandatory = $true)] [string] $MethodName,
         [System.Collections.IDictionary] $Arguments = @{}
     )
-    if (-not $script:Methods.ContainsKey($MethodName)) {
+    if (-not ($script:Methods.ContainsKey($MethodName) -and (Test-Known -Name $MethodName))) {
         throw "Invalid method $MethodName"
     }
     foreach ($name in $Arguments.Keys) {
@@ -226,13 +292,22 @@ function Invoke-CimMethod {
             throw "Invalid method parameter $name of $MethodName"
         }
     }
+    if ($ClassName) {
+        return Read-Registry -MethodName $MethodName -Arguments $Arguments
+    }
     switch ("$($InputObject.CimClassName).$MethodName") {
         'Msvm_VirtualSystemSnapshotService.CreateSnapshot' {
             if ($Arguments.SnapshotType -ne 32768) {
                 throw "SnapshotType $($Arguments.SnapshotType) is no recovery snapshot"
             }
-            $settings = $Arguments.SnapshotSettings | ConvertFrom-Json
-            $level = @{ 1 = 'Application'; 2 = 'Crash' }[[int] $settings.ConsistencyLevel]
+            $level = 'Crash'
+            if (Test-Known -Name 'Msvm_VirtualSystemSnapshotSettingData') {
+                $settings = $Arguments.SnapshotSettings | ConvertFrom-Json
+                $level = @{ 1 = 'Application'; 2 = 'Crash' }[[int] $settings.ConsistencyLevel]
+            }
+            elseif ($Arguments.SnapshotSettings) {
+                throw 'Invalid method parameter SnapshotSettings'
+            }
             Start-LabJob -Function 'Start-ReconcilerCheckpoint' -Arguments @{ VMId = $Arguments.AffectedSystem.Name.ToLowerInvariant(); ConsistencyLevel = $level }
         }
         'Msvm_VirtualSystemSnapshotService.DestroySnapshot' {

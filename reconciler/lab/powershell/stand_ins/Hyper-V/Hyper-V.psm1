@@ -18,6 +18,14 @@ function ConvertTo-Drive {
     }
 }
 
+function Get-VMScsiController {
+    [CmdletBinding()]
+    param([Parameter(Mandatory = $true)] [object] $VM)
+    for ($number = 0; $number -lt $VM.LabMachine.ScsiControllers; $number++) {
+        [pscustomobject] @{ PSTypeName = 'Microsoft.HyperV.PowerShell.VMScsiController'; ControllerNumber = $number; Drives = @(); VMId = $VM.Id }
+    }
+}
+
 function ConvertTo-VM {
     param([object] $Machine)
     $status = Get-LocalisedText -Key $Machine.VMId -English 'Operating normally' -German 'Normaler Betrieb'
@@ -40,8 +48,13 @@ function ConvertTo-VM {
         ReplicationState = $Machine.ReplicationState
         ReplicationHealth = $Machine.ReplicationHealth
         Notes = $Machine.Notes
+        IntegrationServicesVersion = if ($Machine.IntegrationServicesVersion) { [version] $Machine.IntegrationServicesVersion } else { $null }
         IsClustered = [bool] $Machine.IsClustered
         HardDrives = @($Machine.HardDrives | ForEach-Object { ConvertTo-Drive -Drive $_ -Owner ([guid] $Machine.VMId) })
+    }
+    if ((Get-LabBuild) -lt 14393) {
+        # Nobody has written down that it was there before Update-VMVersion was.
+        $vm.PSObject.Properties.Remove('Version')
     }
     # What the lab knows and no property of a VirtualMachine shows.
     Add-Member -InputObject $vm -MemberType NoteProperty -Name 'LabMachine' -Value $Machine -PassThru
@@ -184,4 +197,4 @@ function Get-VMReplication {
     }
 }
 
-Export-ModuleMember -Function Get-VM, Get-VMHardDiskDrive, Get-VHD, Get-VMSnapshot, Remove-VMSnapshot, Get-VMIntegrationService, Get-VMReplication
+Export-ModuleMember -Function Get-VM, Get-VMHardDiskDrive, Get-VHD, Get-VMSnapshot, Remove-VMSnapshot, Get-VMIntegrationService, Get-VMReplication, Get-VMScsiController

@@ -24,6 +24,17 @@ function Invoke-Lab {
     , $answer.result
 }
 
+$script:Build = 0
+
+function Get-LabBuild {
+    # The build of the host's Windows, which never changes here.
+    if (-not $script:Build) {
+        $told = Invoke-Lab -Operation 'powershell_look' -Arguments @{ function = 'Get-ReconcilerHost'; arguments = @{} }
+        $script:Build = [int] @($told)[0].OSBuild
+    }
+    $script:Build
+}
+
 function Test-Refused {
     # Whether the host refused what it was asked.
     param([object] $Answer)
@@ -56,4 +67,4 @@ function Write-StandInError {
     $Cmdlet.WriteError($record)
 }
 
-Export-ModuleMember -Function Invoke-Lab, Test-Refused, Get-LocalisedText, ConvertTo-LabTime, Write-StandInError
+Export-ModuleMember -Function Invoke-Lab, Get-LabBuild, Test-Refused, Get-LocalisedText, ConvertTo-LabTime, Write-StandInError

@@ -2,7 +2,7 @@
 
 import pytest
 
-from reconciler.adapters.unc import UncPath, unc_path
+from reconciler.model.unc import UncPath, unc_path
 
 
 @pytest.mark.parametrize(

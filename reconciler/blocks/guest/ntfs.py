@@ -1,0 +1,183 @@
+"""Page files in the root folder of an NTFS volume."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from reconciler.blocks.guest.bytes import GuestBytes, NotUnderstood, number
+from reconciler.blocks.guest.ntfs_records import (
+    ATTRIBUTE_LIST,
+    DATA,
+    FILE_NAME,
+    INDEX_ALLOCATION,
+    INDEX_ROOT,
+    Attribute,
+    Record,
+    Reference,
+    Run,
+    file_name,
+    index_entries,
+    listed,
+    parse_record,
+    repaired,
+)
+from reconciler.model.ranges import ByteRange
+
+PAGE_FILES: Final = frozenset({"pagefile.sys", "swapfile.sys"})
+"""Never hiberfil.sys."""
+OEM: Final = b"NTFS    "
+
+_ROOT: Final = 5
+_INDEX: Final = "$I30"
+_MOST_CLUSTER_BYTES: Final = 2 << 20
+_MOST_INDEX_BYTES: Final = 2 << 20
+_MOST_LIST_BYTES: Final = 256 << 10
+_MOST_RUNS: Final = 65_536
+_POWERS: Final = frozenset(1 << n for n in range(9, 17))
+_SIGNED: Final = 0x80
+
+
+class NtfsVolume:
+    """One volume; whatever it reads may raise NotUnderstood."""
+
+    def __init__(self, disk: GuestBytes, where: ByteRange, sector_bytes: int) -> None:
+        boot = disk.read(where.start, sector_bytes)
+        self._disk = disk
+        self._start = where.start
+        sector = number(boot, 11, 2)
+        per_cluster = number(boot, 13, 1)
+        if per_cluster > _SIGNED:
+            per_cluster = 1 << (256 - per_cluster)
+        self.cluster_bytes = sector * per_cluster
+        if sector not in _POWERS or self.cluster_bytes & (self.cluster_bytes - 1):
+            raise NotUnderstood("its boot sector has impossible sizes")
+        if not sector <= self.cluster_bytes <= _MOST_CLUSTER_BYTES:
+            raise NotUnderstood("its boot sector has impossible sizes")
+        self._clusters = number(boot, 40, 8) // per_cluster
+        if self._clusters * self.cluster_bytes > where.length:
+            raise NotUnderstood("it is larger than its partition")
+        self._record_bytes = self._size(number(boot, 64, 1))
+        self._table: tuple[Run, ...] = (
+            Run(number(boot, 48, 8), -(-self._record_bytes // self.cluster_bytes)),
+        )
+        self._table = self._whole(Reference(0, 0), self._record(Reference(0, 0)))[1]
+
+    def page_files(self) -> Iterator[tuple[str, list[ByteRange]]]:
+        """Name of each page file, and its bytes on the disk in the order of the file."""
+        wanted: dict[str, Reference] = {}
+        root = self._record(Reference(_ROOT, 0))
+        for found, name in self._entries(root):
+            if name.lower() in PAGE_FILES:
+                wanted[name.lower()] = found
+        for name, found in wanted.items():
+            yield name, self._extents(name, found)
+
+    def _extents(self, name: str, found: Reference) -> list[ByteRange]:
+        record = self._record(found)
+        names = [file_name(a.content or b"") for a in record.of(FILE_NAME)]
+        if [(folder.record, own.lower()) for folder, own in names] != [(_ROOT, name)]:
+            raise NotUnderstood(f"{name} has another name, or another folder")
+        flags, runs = self._whole(found, record)
+        if flags:
+            raise NotUnderstood(f"{name} is compressed, encrypted or sparse")
+        return list(self._places(runs))
+
+    def _entries(self, folder: Record) -> Iterator[tuple[Reference, str]]:
+        roots = folder.of(INDEX_ROOT, _INDEX)
+        if len(roots) != 1 or roots[0].content is None:
+            raise NotUnderstood("its root folder has no index")
+        yield from index_entries(roots[0].content[16:])
+        block_bytes = number(roots[0].content, 8, 4)
+        blocks = folder.of(INDEX_ALLOCATION, _INDEX)
+        if not blocks:
+            if folder.of(ATTRIBUTE_LIST):
+                raise NotUnderstood("its root folder is in too many parts")
+            return
+        if len(blocks) > 1 or block_bytes not in _POWERS:
+            raise NotUnderstood("its root folder has an impossible index")
+        for data in self._blocks(blocks[0], block_bytes):
+            if data[:4] == b"INDX":  # else never used
+                yield from index_entries(repaired(data, b"INDX")[24:])
+
+    def _blocks(self, index: Attribute, block_bytes: int) -> Iterator[bytes]:
+        data = self._content(index, _MOST_INDEX_BYTES)
+        for at in range(0, len(data) - block_bytes + 1, block_bytes):
+            yield data[at : at + block_bytes]
+
+    def _whole(self, of: Reference, record: Record) -> tuple[int, tuple[Run, ...]]:
+        """Flags and runs of a file's bytes, wherever the parts of the list of them are."""
+        lists = record.of(ATTRIBUTE_LIST)
+        parts = record.of(DATA)
+        if lists:
+            entries = sorted(
+                listed(self._content(lists[0], _MOST_LIST_BYTES), DATA), key=lambda e: e[0]
+            )
+            parts = [self._part(of, record, first, where) for first, where in entries]
+        runs: list[Run] = []
+        flags = at = 0
+        for part in parts:
+            if part.content is not None or part.first_vcn != at or len(runs) > _MOST_RUNS:
+                raise NotUnderstood("a file has its bytes in no order that we know")
+            runs += part.runs
+            at += sum(run.count for run in part.runs)
+            flags |= part.flags
+            if of.record == 0:  # the next parts of the table may be told by this one
+                self._table = tuple(runs)
+        return flags, tuple(runs)
+
+    def _part(self, of: Reference, base: Record, first: int, where: Reference) -> Attribute:
+        record = base
+        if where.record != of.record:
+            record = self._record(where)
+            if record.base != Reference(of.record, base.sequence):
+                raise NotUnderstood("a part of a file belongs to another one")
+        found = [a for a in record.of(DATA) if a.first_vcn == first]
+        if len(found) != 1:
+            raise NotUnderstood("a part of a file is not where it should be")
+        return found[0]
+
+    def _record(self, wanted: Reference) -> Record:
+        """A record; sequence 0 takes whichever use of it there is."""
+        record = parse_record(
+            self._read(self._table, wanted.record * self._record_bytes, self._record_bytes)
+        )
+        if wanted.sequence and record.sequence != wanted.sequence:
+            raise NotUnderstood("a record is in use for another file")
+        return record
+
+    def _content(self, attribute: Attribute, most_bytes: int) -> bytes:
+        if attribute.content is not None:
+            return attribute.content
+        if attribute.flags or not 0 < attribute.size <= most_bytes:
+            raise NotUnderstood("a table of it is too large, or compressed")
+        return self._read(attribute.runs, 0, attribute.size)
+
+    def _read(self, runs: Sequence[Run], offset: int, length: int) -> bytes:
+        data: list[bytes] = []
+        begin = 0
+        for run in runs:
+            end = begin + run.count * self.cluster_bytes
+            start, stop = max(offset, begin), min(offset + length, end)
+            if start < stop:
+                place = self._place(run)
+                data.append(self._disk.read(place.start + start - begin, stop - start))
+            begin = end
+            if begin >= offset + length:
+                return b"".join(data)
+        raise NotUnderstood("a table of it ends too early")
+
+    def _places(self, runs: Sequence[Run]) -> Iterator[ByteRange]:
+        for run in runs:
+            yield self._place(run)
+
+    def _place(self, run: Run) -> ByteRange:
+        if run.first is None or run.first < 0 or run.first + run.count > self._clusters:
+            raise NotUnderstood("a file has clusters that are not there")
+        start = self._start + run.first * self.cluster_bytes
+        return ByteRange(start, start + run.count * self.cluster_bytes)
+
+    def _size(self, value: int) -> int:
+        """Of a record: so many clusters, or a power of two."""
+        size = 1 << (256 - value) if value >= _SIGNED else value * self.cluster_bytes
+        if size not in _POWERS:
+            raise NotUnderstood("its records have an impossible size")
+        return size
