@@ -135,7 +135,7 @@ def test_a_volume_that_moved_is_found_where_the_policy_says(world: World) -> Non
 def test_one_odd_machine_is_blocked_by_name_and_hides_no_other(two_hosts: World) -> None:
     world = two_hosts.another("odd")
     door = world.door("web-01")
-    door.ask("set", vm="web-01", name="HardDrives.0.VhdFormat", value="VHDSet")
+    door.ask("set", vm="web-01", name="HardDrives.0.VhdFormat", value="QCOW2")
     try:
         plan = world.plan()
     finally:
