@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from reconciler.lab.book import HostBook
+from reconciler.lab.book import HostBook, is_remote
 from reconciler.lab.cluster import Group, group_state
 from reconciler.lab.state import OperationRecord
 from reconciler.lab.targets import machine_files
@@ -30,8 +30,9 @@ def check_role(book: HostBook, arguments: Mapping[str, str]) -> None:
             text = f"'{machine.name}' has no group on the cluster"
             raise AgentError("ClusterGroupNotFound", text, category="ObjectNotFound", target=vm_id)
         return
-    roots = tuple(volume.path.casefold() for volume in shared.volumes)
-    if not all(path.casefold().startswith(roots) for path in machine_files(machine)):
+    roots = tuple(volume.path.rstrip("\\").casefold() + "\\" for volume in shared.volumes)
+    files = [path for path in machine_files(machine) if not is_remote(path)]
+    if not all(path.casefold().startswith(roots) for path in files):
         text = f"a disk of '{machine.name}' is on no cluster shared volume"
         raise AgentError("ClusterRefused", text, target=vm_id)
 

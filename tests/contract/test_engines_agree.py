@@ -539,7 +539,7 @@ def test_a_machine_is_turned_off_cleared_and_removed_by_both(tmp_path: Path, eng
         unknown = [
             engines.ask(e, f, RequestId=new_id(), VMId=vm)
             for e in ENGINES
-            for f in contract.REMOVALS
+            for f in (contract.START_MACHINE_REMOVAL, contract.START_USER_CHECKPOINT_REMOVAL)
         ]
         disks = [engines.host.book.local(disk.path).is_file() for disk in own.disks]
 

@@ -26,6 +26,7 @@
         'Get-ReconcilerBlockHash'
         'Start-ReconcilerMachineRemoval'
         'Start-ReconcilerUserCheckpointRemoval'
+        'Start-ReconcilerClusterChange'
         'Get-ReconcilerAgentFile'
     )
     CmdletsToExport = @()

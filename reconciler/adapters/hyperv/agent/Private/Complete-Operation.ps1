@@ -37,6 +37,9 @@ function Complete-Operation {
                 $failure = 'the machine is still there'
             }
         }
+        'Start-ReconcilerClusterChange' {
+            $failure = Get-RoleFailure -Entry $Entry
+        }
         'Start-ReconcilerStateChange' {
             if ($null -eq $Job -and "$((Get-VM -Id $Entry.VMId).State)" -ne $Entry.Target) {
                 $failure = 'the machine is in another state'

@@ -10,7 +10,7 @@ function ConvertTo-Operation {
         ErrorDescription = "$($Entry.ErrorDescription)"
         CheckpointId = $Entry.CheckpointId
         ReferencePointId = $Entry.ReferencePointId
-        MadeVMId = $null
-        Incompatibilities = [string[]] @()
+        MadeVMId = $Entry.MadeVMId
+        Incompatibilities = [string[]] @($Entry.Incompatibilities)
     }
 }

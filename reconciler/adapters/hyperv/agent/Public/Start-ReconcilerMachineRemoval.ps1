@@ -1,6 +1,6 @@
 function Start-ReconcilerMachineRemoval {
     <#
-    .Remove a machine that is off and has no checkpoints; the files of its disks stay.OPSIS
+    .SYNOPSIS
     Remove a machine that is off and has no checkpoints; the files of its disks stay.
     #>
     [CmdletBinding()]
@@ -26,7 +26,7 @@ function Start-ReconcilerMachineRemoval {
             Stop-Call -Cmdlet $Cmdlet -ErrorId 'MachineHasCheckpoints' -Category 'ResourceExists' -Target $Entry.VMId -Message ("'{0}' has checkpoints" -f $vm.Name)
         }
         # Kept: its files may be swapped when it is gone.
-        $Entry.Before = @(Get-VMHardDiskDrive -VM $vm | Where-Object { $null -eq $_.DiskNumber } | ForEach-Object { "$($_.Path)" })
+        $Entry.Files = @(Get-MachineDiskPath -VM $vm)
         @{
             InputObject = Get-VirtualizationInstance -ClassName 'Msvm_VirtualSystemManagementService'
             MethodName = 'DestroySystem'

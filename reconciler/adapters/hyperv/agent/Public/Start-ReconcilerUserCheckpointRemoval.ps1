@@ -1,6 +1,6 @@
 function Start-ReconcilerUserCheckpointRemoval {
     <#
-    .Remove the user's own checkpoints of a machine; their differencing disks merge.OPSIS
+    .SYNOPSIS
     Remove the user's own checkpoints of a machine; their differencing disks merge.
     #>
     [CmdletBinding()]
