@@ -110,3 +110,8 @@ class Cluster:
 def cluster_folders(lab: Path) -> list[Path]:
     """The clusters of a lab folder."""
     return sorted(path.parent for path in lab.glob("*/cluster.json"))
+
+
+def group_state(machine: MachineState) -> str:
+    """The state of a machine's group on the cluster."""
+    return "Online" if machine.state == "Running" else "Offline"
