@@ -4,6 +4,7 @@ import io
 import struct
 from binascii import crc32
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from uuid import UUID
 
@@ -41,20 +42,21 @@ class Memory:
         return bytes(self.data[offset : offset + length])
 
 
-def unpacked(name: str, size: int) -> bytearray:
+@cache
+def unpacked(name: str, size: int) -> bytes:
     """A committed image."""
     data = bytearray(size)
     for offset, run in unpack_runs((IMAGES / f"{name}.runs.zst").read_bytes()):
         data[offset : offset + len(run)] = run
-    return data
+    return bytes(data)
 
 
 def fragmented(name: str) -> bytearray:
-    return unpacked(name, FRAGMENTED_BYTES)
+    return bytearray(unpacked(name, FRAGMENTED_BYTES))
 
 
 def odd_disk() -> bytearray:
-    return unpacked("odd-volumes", ODD_END * MIB)
+    return bytearray(unpacked("odd-volumes", ODD_END * MIB))
 
 
 def odd_place(name: str) -> ByteRange:
@@ -110,7 +112,7 @@ def gpt(
     }
 
 
-def _gpt_header(sectors: int, table: bytes, **other: int) -> bytes:
+def _gpt_header(sectors: int, told: bytes, **other: int) -> bytes:
     field = {
         "length": 92,
         "here": 1,
@@ -118,7 +120,7 @@ def _gpt_header(sectors: int, table: bytes, **other: int) -> bytes:
         "table": 2,
         "count": 128,
         "entry": 128,
-        "table_crc": crc32(table),
+        "table_crc": crc32(told),
     } | other
     head = struct.pack("<8sIIII", b"EFI PART", 0x10000, field["length"], 0, 0)
     rest = struct.pack("<QQQQ16s", field["here"], field["there"], 34, sectors - 34, bytes(16))
