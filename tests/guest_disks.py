@@ -17,9 +17,15 @@ IMAGES = Path(__file__).parent / "images"
 SECTOR, MIB = 512, 1 << 20
 FRAGMENTED_BYTES = 16 * MIB
 ODD_PRIMARY = {"listed": (1, 12), "compressed": (14, 2), "sparse": (17, 2)}
-ODD_LOGICAL = {"resident": (21, 2), "linked": (24, 2), "named": (27, 12), "plain": (40, 2)}
+ODD_LOGICAL = {
+    "resident": (21, 2),
+    "linked": (24, 2),
+    "named": (27, 12),
+    "plain": (40, 2),
+    "scattered": (43, 12),
+}
 """Where the volumes of the odd disk are, and their sizes. Units: MiB."""
-ODD_EXTENDED, ODD_END = 20, 43
+ODD_EXTENDED, ODD_END = 20, 55
 
 BASIC_DATA = UUID("ebd0a0a2-b9e5-4433-87c0-68b6b72699c7")
 RESERVED = UUID("e3c9e316-0b5c-4db8-817d-f92df00215ae")

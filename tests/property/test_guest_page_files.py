@@ -66,7 +66,7 @@ def volume(name: str) -> Volume:
     return Volume(data, sector, tuple(dict.fromkeys(watched.places)))
 
 
-WHOLE = ("listed", "plain", "fragmented-512", "fragmented-4k")
+WHOLE = ("listed", "plain", "scattered", "fragmented-512", "fragmented-4k")
 FEW = st.sampled_from([0, 1, 2, 3, 4, 8, 0x10, 0x20, 0x30, 0x7F, 0x80, 0x81, 0xFE, 0xFF])
 BYTES = st.lists(FEW | st.integers(0, 255), min_size=1, max_size=8).map(bytes)
 
@@ -150,7 +150,9 @@ def require_right(first: bytes) -> None:
     event("found" if hidden else "nothing found")
 
 
-PLACES = st.sampled_from([1, 2, 34, 2048, 2049, 28672, 53248, 55296, 81920, 86015, 88063, 88064])
+PLACES = st.sampled_from(
+    [1, 2, 34, 2048, 2049, 28672, 53248, 55296, 81920, 86015, 88063, 88064, 112639]
+)
 FIRST, LAST = 2048, 26623
 """Sectors of the volume with the page file in many pieces."""
 
@@ -198,7 +200,7 @@ def test_of_a_damaged_gpt_nothing_is_hidden_but_page_files(
 def of_page_files() -> tuple[ByteRange, ...]:
     """All that libfsntfs calls a page file, in the volumes of the odd disk that are plain."""
     found: list[ByteRange] = []
-    for name in ("listed", "plain", "resident", "linked", "named"):
+    for name in ("listed", "plain", "scattered", "resident", "linked", "named"):
         where = odd_place(name)
         for file in PAGE_FILES:
             extents = extents_by_libfsntfs(odd_disk()[where.start : where.end], file) or ()

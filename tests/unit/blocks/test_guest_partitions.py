@@ -13,6 +13,7 @@ from tests.guest_disks import (
     LDM_DATA,
     LDM_METADATA,
     MIB,
+    ODD_END,
     RESERVED,
     SECTOR,
     STORAGE_SPACES,
@@ -23,7 +24,7 @@ from tests.guest_disks import (
     odd_place,
 )
 
-SECTORS = 44 * MIB // SECTOR
+SECTORS = (ODD_END + 1) * MIB // SECTOR
 PLACE = odd_place("listed")
 FIRST, LAST = PLACE.start // SECTOR, PLACE.end // SECTOR - 1
 COUNT = LAST - FIRST + 1
