@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+from structlog.testing import capture_logs
 
 from reconciler.adapters.stores import FolderStore
 from reconciler.blocks.disk_chain import DiskChain
@@ -15,6 +16,7 @@ from reconciler.blocks.replica import synchronize
 from reconciler.blocks.repository import Repository
 from reconciler.blocks.volume import RecoveryPointDisk
 from reconciler.execute.page_files import ALL_OF_IT, Leaving
+from reconciler.logs import Event
 from reconciler.model.machine import ControllerSlot, DiskFormat, DiskGeometry, NaturalKey, Role
 from reconciler.model.names import (
     DataSourceId,
@@ -112,7 +114,9 @@ class Replica:
         synchronize(disk, guest, changes, on_progress=lambda _: None)
         draft.flush()
         self.number += 1
-        self.held = draft.seal(replace(POINT, id=RecoveryPointId(f"p{self.number}")))
+        held = self.held.point.id if self.held else None
+        point = replace(POINT, id=RecoveryPointId(f"p{self.number}"), base=held)
+        self.held = draft.seal(point)
         return out
 
     def recovered(self) -> bytes:
@@ -187,3 +191,20 @@ def test_without_the_rule_every_byte_is_copied(tmp_path: Path) -> None:
         assert replica.take(disk, written(before, disk), ALL_OF_IT) == ()
         before = disk
         assert replica.recovered() == disk
+
+
+def test_a_disk_whose_page_files_cannot_be_found_is_told_of_once(tmp_path: Path) -> None:
+    replica = Replica(tmp_path, 4096)
+    at = GENERATION.volume.start + 3
+    locked = [disk[:at] + b"-FVE-FS-" + disk[at + 8 :] for disk in generations()]
+    before = bytes(GENERATION.size)
+    with capture_logs() as lines:
+        for disk in locked:
+            assert replica.take(disk, written(before, disk), LEAVING) == ()
+            before = disk
+            assert replica.recovered() == disk
+
+    told = [line for line in lines if line["event"] is Event.PAGE_FILES_UNKNOWN]
+    assert [line["log_level"] for line in told] == ["info", "debug", "debug"]
+    assert told[0]["reasons"] == (f"volume at {at - 3}: it is locked by BitLocker",)
+    assert told[0]["disk"] == "SCSI 0:0"
