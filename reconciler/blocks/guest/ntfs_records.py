@@ -3,7 +3,8 @@
 Source: the layouts as libfsntfs documents them (NTFS specification of the libyal project).
 """
 
-from collections.abc import Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from struct import Struct
 from typing import Final
@@ -15,6 +16,7 @@ DATA: Final = 0x80
 ATTRIBUTE_LIST: Final = 0x20
 INDEX_ROOT: Final = 0x90
 INDEX_ALLOCATION: Final = 0xA0
+BITMAP: Final = 0xB0
 
 _END: Final = 0xFFFFFFFF
 _STRIDE: Final = 512
@@ -31,6 +33,31 @@ class Run:
 
     first: int | None
     count: int
+
+
+class Runs:
+    """The clusters of an attribute, in the order of its bytes."""
+
+    def __init__(self, runs: Iterable[Run] = ()) -> None:
+        self.all: list[Run] = []
+        self._ends: list[int] = []
+        self.add(runs)
+
+    @property
+    def clusters(self) -> int:
+        """How many there are."""
+        return self._ends[-1] if self._ends else 0
+
+    def add(self, runs: Iterable[Run]) -> None:
+        """Those of its next part."""
+        for run in runs:
+            self._ends.append(self.clusters + run.count)
+            self.all.append(run)
+
+    def since(self, cluster: int) -> Iterator[tuple[int, Run]]:
+        """From the run that holds a cluster of the attribute, each with its first one."""
+        for index in range(bisect_right(self._ends, cluster), len(self.all)):
+            yield self._ends[index] - self.all[index].count, self.all[index]
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +197,11 @@ def index_entries(node: bytes) -> Iterator[tuple[Reference, str]]:
     if end > len(node):
         raise NotUnderstood("a node of an index is longer than its block")
     while at < end:
-        length, key_length, flags = number(node, at + 8, 2), number(node, at + 10, 2), node[at + 12]
+        length, key_length, flags = (
+            number(node, at + 8, 2),
+            number(node, at + 10, 2),
+            number(node, at + 12, 1),
+        )
         if flags & 2:
             return
         if length < 16 + key_length or at + length > end:
