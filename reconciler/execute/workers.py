@@ -55,24 +55,43 @@ def carry_out(
 
 
 def _in_turn(machines: list[list[Action]], headroom: Headroom, begin: _Begin) -> Iterator[Result]:
-    """Begin what there is room for, and the others as soon as one of those has made room."""
+    """Begin what there are threads and room for, the others as soon as one has ended."""
     taken, waiting = Taken(headroom), machines
     at_work: dict[Future[list[Result]], Claims] = {}
+    results: list[Result] = []
     told: set[str] = set()
     while waiting or at_work:
         still = []
         for machine in waiting:
             claims = _claims(machine, headroom)
-            if lack := taken.lacks(claims):
+            if len(at_work) == THREADS:
+                still.append(machine)
+            elif lack := taken.lacks(claims):
                 still.append(machine)
                 _tell_held(machine[0], lack, told)
-                continue
-            taken.take(claims)
-            at_work[begin(machine)] = claims
-        waiting = still
-        for future in wait(at_work, return_when=FIRST_COMPLETED).done:
+            else:
+                taken.take(claims)
+                at_work[begin(machine)] = claims
+        yield from results
+        if not at_work:  # its volume was in use when it was planned, so nobody could tell
+            results = [_not_begun(action, headroom) for each in still for action in each]
+            break
+        waiting, done = still, wait(at_work, return_when=FIRST_COMPLETED).done
+        for future in done:
             taken.give_back(at_work.pop(future))
-            yield from future.result()
+        results = [result for future in done for result in future.result()]
+    yield from results
+
+
+def _not_begun(action: Action, headroom: Headroom) -> Result:
+    claims = headroom.claims.get(action.subject.key, {})
+    return Result(
+        action,
+        Verdict.SKIPPED,
+        error_code="waiting.head_room",
+        message=f"not tried: {Taken(headroom).lacks(claims)}",
+        hint="the next pass looks again: reconciler hosts",
+    )
 
 
 def _claims(machine: list[Action], headroom: Headroom) -> Claims:

@@ -26,6 +26,7 @@ USUAL_SPEED: Final = 50 << 20
 """How fast a machine is read, where there is no history. Units: bytes per second."""
 HOUR: Final = timedelta(hours=1)
 """No backup is planned with a shorter time, and a shorter history is none."""
+_MICROSECOND: Final = timedelta(microseconds=1)
 _CLUSTER_FOLDER: Final = ":\\clusterstorage\\"
 _LONG: Final = "\\\\?\\"
 _DRIVE: Final = 3
@@ -42,10 +43,13 @@ def need_bytes(on_volume: int, of_machine: int, activity: Activity | None) -> in
     window = timedelta(seconds=of_machine / USUAL_SPEED)
     if activity is not None:
         if activity.over >= HOUR:
-            share = Fraction(activity.changed_bytes, of_machine) / Fraction(activity.over / HOUR)
+            share = Fraction(activity.changed_bytes, of_machine) / _hours(activity.over)
         window = activity.longest_job or window
-    hours = Fraction(max(window, HOUR) / HOUR)
-    return min(on_volume, ceil(on_volume * share * hours))
+    return min(on_volume, ceil(on_volume * share * _hours(max(window, HOUR))))
+
+
+def _hours(time: timedelta) -> Fraction:
+    return Fraction(time // _MICROSECOND, HOUR // _MICROSECOND)
 
 
 def headroom(observed: Observed) -> Headroom:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from reconciler.model.machine import NaturalKey
 from reconciler.model.names import HostName
-from reconciler.plan.words import counted, shown_bytes
+from reconciler.plan.words import shown_bytes
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -107,15 +107,15 @@ class Headroom:
 
 
 class Taken:
-    """What is taken of volumes by what is at work. A machine that is alone on them always fits.
+    """What is taken of volumes by what is at work: together never more than is free.
 
-    Whether it does is decided when it is planned; so whatever is planned gets its turn.
+    What a machine at work has written is counted twice, as taken and as free no more: so there may
+    be more room than this says, and never less.
     """
 
     def __init__(self, headroom: Headroom, at_work: Iterable[Claims] = ()) -> None:
         self._free = {v: room.free_bytes for v, room in headroom.rooms.items()}
         self._taken: Counter[DiskVolume] = Counter()
-        self._machines: Counter[DiskVolume] = Counter()
         self._awaited: set[DiskVolume] = set()
         for claims in at_work:
             self.take(claims)
@@ -123,39 +123,36 @@ class Taken:
     def take(self, claims: Claims) -> None:
         """Count a machine that begins."""
         self._taken.update(claims)
-        self._machines.update(claims.keys())
 
     def give_back(self, claims: Claims) -> None:
         """Count no more a machine that was taken, and has ended."""
         self._taken.subtract(claims)
-        self._machines.subtract(claims.keys())
 
     def wait_for(self, claims: Claims) -> None:
         """Let nothing pass a machine that waits; else many small ones would keep it out for ever.
 
-        Only where it lacks room: the other volumes are free for whoever comes next.
+        But only where it has room once it is alone.
         """
-        self._awaited.update(volume for volume in claims if self._lacks(volume, claims[volume]))
+        for volume, need in claims.items():
+            if self._lacks(volume, need) and need <= (self._free.get(volume) or 0):
+                self._awaited.add(volume)
 
     def lacks(self, claims: Claims) -> str:
-        """Why there is no room for a machine beside what is at work; empty when there is."""
-        for volume in sorted(claims):
-            if volume in self._awaited and claims[volume]:
+        """Why there is no room for a machine beside what is at work; empty when there is.
+
+        Without what is free: that is told once, and not at each change of it.
+        """
+        for volume, need in sorted(claims.items()):
+            if need and volume in self._awaited:
                 return f"another machine waits for room on {volume.label}"
-            if self._lacks(volume, claims[volume]):
-                return self._told(volume, claims[volume])
+            if self._lacks(volume, need):
+                beside = " beside what is at work" if self._taken[volume] else ""
+                return (
+                    f"what grows on {volume.label} while it is backed up may need "
+                    f"{shown_bytes(need)}, and there is too little room{beside}"
+                )
         return ""
 
     def _lacks(self, volume: DiskVolume, need: int) -> bool:
         free = self._free.get(volume)
-        if free is None or not self._machines[volume]:
-            return False
-        return self._taken[volume] + need > free
-
-    def _told(self, volume: DiskVolume, need: int) -> str:
-        """Without what is free now: this is told once, and not at each change of it."""
-        machines = counted(self._machines[volume], "machine")
-        return (
-            f"its differencing disks may need {shown_bytes(need)} on {volume.label}, which has "
-            f"too little room beside {machines} at work"
-        )
+        return free is not None and need > 0 and self._taken[volume] + need > free

@@ -1,21 +1,22 @@
 """How fast data sources change and how long their jobs take, from their newest points."""
 
 from collections.abc import Iterable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import groupby, pairwise
 from typing import Any, Final
 
-from sqlalchemy import Row, Select, and_, func, select
+from sqlalchemy import Row, Select, and_, func, literal, select
 
 from reconciler.model.names import DataSourceId
 from reconciler.model.observed import Activity
 from reconciler.model.protection import CauseKind
 from reconciler.record.database import Database
-from reconciler.record.tables import data_source, from_microseconds, job, recovery_point
+from reconciler.record.tables import Instant, data_source, from_microseconds, job, recovery_point
 from reconciler.record.work import JobState
 
 RECENT: Final = 8
 """So many of its newest points count."""
+_FIRST: Final = from_microseconds(0)
 _COUNTED: Final = frozenset({CauseKind.SLOT.value, CauseKind.REQUEST.value})
 """A check may read all there is, whatever has changed."""
 
@@ -29,16 +30,16 @@ class Activities:
     def activity(self) -> Mapping[DataSourceId, Activity]:
         """Of each data source with more than its first copy, in one look at few points of each."""
         with self._database.reading() as connection:
-            rows = connection.execute(_newest()).all()
-        found = {
-            DataSourceId(source): _activity(list(points))
-            for source, points in groupby(rows, key=lambda row: str(row.data_source))
-        }
-        return {source: each for source, each in found.items() if each != Activity()}
+            # ordered here: SQLite would walk all points in order, to save sorting the few
+            found = connection.execute(_newest()).all()
+            rows = sorted((row for row in found if row.data_source is not None), key=_order)
+        by_source = groupby(rows, key=lambda row: DataSourceId(row.data_source))
+        activities = {source: _activity(list(points)) for source, points in by_source}
+        return {source: each for source, each in activities.items() if each != Activity()}
 
 
 def _newest() -> Select[*tuple[Any, ...]]:
-    """The newest points of each source, and the one before them, oldest first."""
+    """The newest points of each source, and the one before them."""
     before = (
         select(recovery_point.c.captured_at)
         .where(recovery_point.c.data_source == data_source.c.id)
@@ -47,6 +48,10 @@ def _newest() -> Select[*tuple[Any, ...]]:
         .offset(RECENT)
         .correlate(data_source)
         .scalar_subquery()
+    )
+    is_recent = and_(
+        recovery_point.c.data_source == data_source.c.id,
+        recovery_point.c.captured_at >= func.coalesce(before, literal(_FIRST, Instant)),
     )
     by_its_job = and_(job.c.id == recovery_point.c.job, job.c.state == JobState.SUCCEEDED.value)
     return (
@@ -59,11 +64,14 @@ def _newest() -> Select[*tuple[Any, ...]]:
             job.c.ended_at,
         )
         .select_from(data_source)
-        .join(recovery_point, recovery_point.c.data_source == data_source.c.id)
+        # an outer join, because SQLite would rather walk all points than begin at the sources
+        .outerjoin(recovery_point, is_recent)
         .outerjoin(job, by_its_job)
-        .where(recovery_point.c.captured_at >= func.coalesce(before, from_microseconds(0)))
-        .order_by(recovery_point.c.data_source, recovery_point.c.captured_at, recovery_point.c.id)
     )
+
+
+def _order(row: Row[*tuple[Any, ...]]) -> tuple[str, datetime]:
+    return str(row.data_source), row.captured_at
 
 
 def _activity(points: list[Row[*tuple[Any, ...]]]) -> Activity:
