@@ -67,9 +67,8 @@ def _unknown(room: Room) -> Finding:
     return Finding(
         "prerequisite.head_room_unknown",
         room.volume.label,
-        "how much is free on it is not known; what grows there while "
-        f"{counted(len(room.needs), 'machine')} are backed up at once may need "
-        f"{shown_bytes(room.need_bytes)}",
+        "how much is free on it is not known; what grows there during backups, of "
+        f"{counted(len(room.needs), 'machine')} at once, may need {shown_bytes(room.need_bytes)}",
         "see that it has that much room; backups go on meanwhile",
         Severity.INFO,
         room.host,
