@@ -30,7 +30,7 @@ from tests.guest_disks import (
     unpacked,
 )
 
-MOST_BYTES, MOST_READS = 16 << 20, 4096
+MOST_BYTES, MOST_READS = 4 << 20, 4096
 Change = tuple[int, bytes]
 
 

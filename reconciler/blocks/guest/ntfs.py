@@ -1,6 +1,7 @@
 """Page files in the root folder of an NTFS volume."""
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final
 
 from reconciler.blocks.guest.bytes import GuestBytes, NotUnderstood, number
@@ -76,7 +77,8 @@ class NtfsVolume:
 
     def _extents(self, name: str, found: Reference) -> list[ByteRange]:
         record = self._record(found)
-        names = [file_name(a.content or b"") for a in self._parts(found, record, FILE_NAME)]
+        first_two = islice(self._parts(found, record, FILE_NAME), 2)
+        names = [file_name(part.content or b"") for part in first_two]
         if [(folder.record, own.lower()) for folder, own in names] != [(_ROOT, name)]:
             raise NotUnderstood(f"{name} has another name, or another folder")
         flags, runs = self._whole(found, record)

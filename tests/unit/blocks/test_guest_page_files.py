@@ -149,3 +149,21 @@ def test_a_volume_that_bitlocker_locks_is_told() -> None:
 
     assert found.scratch == ()
     assert f"volume at {start}: it is locked by BitLocker" in found.unknown
+
+
+@pytest.mark.parametrize(
+    ("step", "most_reads"), [(1, 4096), (512, 4096), (65_536, 64), (1000, 4096)]
+)
+def test_of_a_disk_no_more_is_read_than_any_real_one_needs(step: int, most_reads: int) -> None:
+    memory = Memory(bytes(1 << 20))
+    guest = GuestBytes(memory)
+
+    for _ in range(most_reads):
+        guest.read(0, step)
+    with pytest.raises(NotUnderstood, match="too large"):
+        guest.read(0, step)
+
+    assert memory.reads == guest.reads == most_reads
+    assert memory.bytes_read == guest.bytes_read <= 4 << 20
+    with pytest.raises(NotUnderstood, match="are not on the disk"):
+        guest.read(1 << 20, 1)
