@@ -233,4 +233,6 @@ class ClusterNode:
 
 def group_state(machine: MachineState) -> str:
     """The state of a machine's group on the cluster."""
+    if machine.group_state is not None:
+        return machine.group_state
     return "Online" if machine.state == "Running" else "Offline"

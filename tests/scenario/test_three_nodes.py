@@ -10,11 +10,13 @@ from reconciler.execute.boundaries import Boundary
 from reconciler.execute.outcome import Verdict
 from reconciler.lab import nodes
 from reconciler.lab.definition import HostDefinition
-from reconciler.lab.full_lab import APP_01, APP_02, CLUSTER_LAB
+from reconciler.lab.full_lab import APP_01, APP_02, CLUSTER_LAB, CSV2
 from reconciler.plan.actions import ConsistencyCheck
 from tests.lab_world import World, new_world
 
 VM = APP_01.name
+WHOLE = 128 << 20
+"""Size of its disk. Units: bytes."""
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +70,69 @@ def test_a_machine_that_visits_every_node_while_it_is_backed_up_gets_its_one_poi
     assert world.differing(VM, world.points(VM)[-1], world.shadow("round")) == []
     reports = [world.report(host) for host in world.addresses]
     assert [c for report in reports for c in report.checkpoints] == []
+
+
+def test_disks_that_move_to_another_volume_before_the_checkpoint_are_compared_there(
+    world: World,
+) -> None:
+    """A storage migration: what changed is not known any more, and only that is read."""
+    before = len(world.points(VM))
+    world.write(VM)
+    world.advance(60)
+
+    def reached(boundary: Boundary) -> None:
+        if boundary is Boundary.INTENT_WRITTEN:
+            done = world.cli("lab", "move-storage", VM, f"{CSV2}moved")
+            assert done.stdout.startswith(f"{CSV2}moved\\app-01"), done.stderr
+
+    with open_app(world.settings, reached) as app:
+        reconciler = app.reconciler()
+        plan = reconciler.plan()
+        only = replace(plan, actions=tuple(a for a in plan.actions if a.subject.name == VM))
+        (result,) = reconciler.carry_out(only)
+
+    assert (result.verdict, result.message) == (Verdict.DONE, "")
+    assert len(world.points(VM)) == before + 1
+    assert world.differing(VM, world.points(VM)[-1], world.shadow("moved")) == []
+    assert 0 < result.outcome.bytes_read < WHOLE // 4
+    world.apply()
+    assert world.plan().actions == ()
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("moved", "no whole path"),
+        (f"{CSV2}..\\moved", "no whole path"),
+        ("D:\\moved", "has no volume for D:\\moved that app-01 can be on"),
+        (f"{CSV2}moved", "already"),
+    ],
+)
+def test_disks_are_not_moved_where_they_cannot_be(world: World, path: str, told: str) -> None:
+    refused = world.cli("lab", "move-storage", VM, path)
+
+    assert refused.returncode == 1
+    assert told in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_a_group_that_its_cluster_cannot_keep_up_is_told_and_one_on_its_way_is_waited_for(
+    world: World,
+) -> None:
+    world.advance(60)
+    assert world.cli("lab", "set", VM, "GroupState", "Failed").returncode == 0
+    failed = world.plan()
+    assert world.cli("lab", "set", VM, "GroupState", "Pending").returncode == 0
+    pending = world.plan()
+    assert world.cli("lab", "set", VM, "GroupState", "null").returncode == 0
+
+    assert [f.about for f in failed.findings if f.code == "cluster.group_failed"] == [VM]
+    assert {action.subject.name for action in failed.actions} == {VM, APP_02.name}
+    assert [f.about for f in pending.findings if f.code == "waiting.machine"] == [VM]
+    assert {action.subject.name for action in pending.actions} == {APP_02.name}
+    assert not [f for f in world.plan().findings if f.about == VM]
+    refused = world.cli("lab", "set", VM, "GroupState", "Gone")
+    assert "GroupState: Gone is none" in refused.stderr
 
 
 def test_a_machine_that_went_to_a_node_after_the_last_look_is_checked_when_that_is_lost(
