@@ -31,6 +31,7 @@ from reconciler.lab.power import note_boot, note_shutdown
 from reconciler.lab.properties import set_property
 from reconciler.lab.requirements import set_requirement
 from reconciler.lab.state import MachineState, OperationRecord, new_id
+from reconciler.lab.storage_migration import move_storage
 from reconciler.lab.volumes import set_volume
 from reconciler.lab.wire.body import AgentError
 
@@ -192,6 +193,14 @@ class LabHost:
             for disk in self._book.named(vm).disks:
                 disk.tracking = new_id()
             self._book.save()
+
+    def move_storage(self, vm: str, folder: str) -> tuple[str, ...]:
+        """Move a machine's disks to another folder of the host; where they are then."""
+        with self._book.changed:
+            machine = self._book.named(vm)
+            if self._operations.is_busy(machine):
+                raise MachineBusyError(f"{vm} is busy", hint="wait for its end")
+            return move_storage(self._book, machine, folder)
 
     def delete_machine(self, vm: str) -> None:
         """Delete a machine with its disks, as an administrator would."""

@@ -147,6 +147,8 @@ class MachineState(Record):
     """None: as many as its disks need, and one at least."""
     integration_version: str | None = None
     """None: what the host has."""
+    group_state: str | None = None
+    """What its cluster shows of its group; None: what follows from its state."""
     jobs: list[JobRecord] = Field(default_factory=list)
     disks: list[DiskState]
     checkpoints: list[CheckpointState] = Field(default_factory=list)

@@ -42,7 +42,7 @@ def _too_small(room: Room, free: int) -> Finding:
         HEAD_ROOM,
         room.volume.label,
         f"{shown_bytes(free)} are free, and what grows there while a machine is backed up may need "
-        f"more: {_told(room.too_large)}; not backed up until there is room",
+        f"more: {_told(room.too_large)}; no backup of these begins until there is room",
         room.remedy,
         Severity.ERROR,
         room.host,
@@ -67,8 +67,8 @@ def _unknown(room: Room) -> Finding:
     return Finding(
         "prerequisite.head_room_unknown",
         room.volume.label,
-        "how much is free on it is not known; what grows there during backups, of "
-        f"{counted(len(room.needs), 'machine')} at once, may need {shown_bytes(room.need_bytes)}",
+        f"how much is free on it is not known; backups of {counted(len(room.needs), 'machine')} at "
+        f"once may need {shown_bytes(room.need_bytes)} there",
         "see that it has that much room; backups go on meanwhile",
         Severity.INFO,
         room.host,
