@@ -40,7 +40,6 @@ from reconciler.agent_contract.recovery import (
     DISK_AT,
     MISSING_SWITCH,
     RECOVERY,
-    REMOVALS,
     START_CLUSTER_CHANGE,
     START_CREATION,
     START_DISK_SWAP,
@@ -96,7 +95,6 @@ __all__ = [
     "MODULE",
     "READ_FILE",
     "RECOVERY",
-    "REMOVALS",
     "START_CHECKPOINT",
     "START_CHECKPOINT_REMOVAL",
     "START_CLUSTER_CHANGE",
@@ -138,6 +136,6 @@ FUNCTIONS: tuple[AgentFunction, ...] = (
     GET_DISK_CHANGE,
     READ_FILE,
     GET_BLOCK_HASH,
-    *REMOVALS,
+    *RECOVERY,
     GET_AGENT_FILE,
 )

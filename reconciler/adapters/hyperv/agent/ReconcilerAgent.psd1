@@ -24,8 +24,11 @@
         'Get-ReconcilerDiskChange'
         'Read-ReconcilerFile'
         'Get-ReconcilerBlockHash'
+        'Start-ReconcilerImport'
+        'Start-ReconcilerCreation'
         'Start-ReconcilerMachineRemoval'
         'Start-ReconcilerUserCheckpointRemoval'
+        'Start-ReconcilerDiskSwap'
         'Start-ReconcilerClusterChange'
         'Get-ReconcilerAgentFile'
     )
