@@ -2,8 +2,9 @@
 
 A target is a file below a folder that the host has for machines: the two default folders of
 Hyper-V, a cluster shared volume, the folder of a disk file of a machine here (or of one that was
-removed through this agent), or one that an administrator lists in `target-folders.txt` beside the
-journal. Of a folder that is the root of a drive, only what is directly in it counts.
+removed through this agent). Where `target-folders.txt` lies beside the journal, the folders that an
+administrator lists there, one a line, are the only ones. Of a folder that is the root of a drive,
+only what is directly in it counts. Whatever else is named is refused: PathNotAllowed.
 
 Old disks are never deleted unseen. `Aside` renames a machine's disk to `<path>.<mark>.old`, `Place`
 renames `<path>.<mark>.new` to the path; `Withdraw` and `Back` undo these; only files with the mark
@@ -15,8 +16,11 @@ from typing import Final
 from reconciler.agent_contract.deeds import VM_ID, operation
 from reconciler.agent_contract.shape import GUID, Kind, Parameter
 
-DISK_AT: Final = r"^(IDE|SCSI|PMEM) [0-9]{1,3}:[0-9]{1,3}=."
-"""A slot and the path of the file to attach there, as in `SCSI 0:1=C:\\VMs\\a.vhdx`."""
+DISK_AT: Final = r"^(IDE|SCSI|PMEM) [0-9]{1,3}:[0-9]{1,3}=.+$"
+"""A slot and the path of the file to attach there, as in `SCSI 0:1=C:\\VMs\\a.vhdx`.
+
+Of the whole text: role capabilities match it so.
+"""
 MISSING_SWITCH: Final = "33012"
 """Id of the incompatibility that disconnecting cures. Source: hyperv-facts.md §4.1."""
 MAX_DISKS: Final = 512
@@ -79,7 +83,14 @@ START_DISK_SWAP = operation(
         "which step",
         choices=("Aside", "Place", "Withdraw", "Back", "DeleteOld", "DeleteNew"),
     ),
-    errors=("MachineNotOff", "MachineBusy", "PathNotAllowed", "FileNotFound", "FileExists"),
+    errors=(
+        "MachineNotOff",
+        "MachineBusy",
+        "PathNotAllowed",
+        "FileNotFound",
+        "FileExists",
+        "FileInUse",
+    ),
 )
 START_CLUSTER_CHANGE = operation(
     "Start-ReconcilerClusterChange",
@@ -99,7 +110,7 @@ START_CLUSTER_CHANGE = operation(
         "ClusterRefused",
     ),
 )
-RECOVERY = (
+RECOVERY: Final = (
     START_IMPORT,
     START_CREATION,
     START_MACHINE_REMOVAL,
@@ -107,5 +118,3 @@ RECOVERY = (
     START_DISK_SWAP,
     START_CLUSTER_CHANGE,
 )
-REMOVALS = (START_MACHINE_REMOVAL, START_USER_CHECKPOINT_REMOVAL, START_CLUSTER_CHANGE)
-"""Those of them that the module of the agent does already."""

@@ -83,11 +83,7 @@ def run_on(bench: Workbench) -> None:
     for request in filter(None, (intent.save_request, intent.resume_request)):
         # when an answer was lost, the host may be at it still: what is seen now would pass
         bench.host.await_operation(request)
-    state = machine_now(bench).state
-    if is_saved(state) or state in _ON_ITS_WAY:
-        _resume(bench, intent, new_request_id())
-    else:
-        _note_running(bench, intent)
+    _resume(bench, intent, new_request_id())
 
 
 def try_to_run_on(bench: Workbench) -> None:
@@ -124,9 +120,12 @@ def _owes(bench: Workbench) -> Intent | None:
 
 
 def _resume(bench: Workbench, intent: Intent, request: RequestId) -> None:
-    bench.host.resume_machine(bench.source.key.vm_id, request)
-    _log.info(Event.MACHINE_RESUMED)
-    bench.reached(Boundary.MACHINE_RESUMED)
+    """Let it run on if it is still as we left it: to a host, resuming one that is off starts it."""
+    state = machine_now(bench).state
+    if is_saved(state) or state in _ON_ITS_WAY:
+        bench.host.resume_machine(bench.source.key.vm_id, request)
+        _log.info(Event.MACHINE_RESUMED)
+        bench.reached(Boundary.MACHINE_RESUMED)
     _note_running(bench, intent)
 
 

@@ -159,6 +159,9 @@ def drive_answer(book: HostBook, disk: DiskState, path: str) -> Answer:
     """A hard drive that shows one file of the disk's stack."""
     if not disk.has_file:
         return _slot(disk.slot) | _NO_FILE | disk.properties
+    if not book.local(path).is_file():
+        # as while a recovery puts another in its place
+        return _slot(disk.slot) | _NO_FILE | {"Path": path}
     answer: Answer = {
         **_slot(disk.slot),
         "Path": path,

@@ -26,7 +26,7 @@ def check_swap(book: HostBook, arguments: Mapping[str, str]) -> None:
     """Refuse a swap of a file that is no disk of the machine, or that has nothing to rename.
 
     Raises:
-        AgentError: MachineNotOff, PathNotAllowed, FileNotFound, FileExists.
+        AgentError: MachineNotOff, PathNotAllowed, FileInUse, FileNotFound, FileExists.
     """
     path, vm_id = arguments["Path"], arguments["VMId"]
     if machine := book.state.machines.get(vm_id):
@@ -35,14 +35,16 @@ def check_swap(book: HostBook, arguments: Mapping[str, str]) -> None:
         raise targets.not_allowed(path)
     targets.check_target(book, path, targets.DISK)
     origin, target = ends(arguments)
-    is_there = book.local(origin).is_file()
-    if not target or (book.local(target).is_file() and not is_there):
+    for end in filter(None, (origin, target)):
+        targets.refuse_others(book, vm_id, end)
+    if not target:
         return
-    if not is_there:
+    if not book.local(target).is_file():
         targets.check_there(book, origin)
-    if book.local(target).is_file():
-        text = f"{target} is there already"
-        raise AgentError("FileExists", text, category="ResourceExists", target=target)
+    for suffix in SIDE_FILES:
+        if book.local(origin + suffix).is_file() and book.local(target + suffix).is_file():
+            text = f"{target}{suffix} is there already"
+            raise AgentError("FileExists", text, category="ResourceExists", target=target)
 
 
 def swap(book: HostBook, record: OperationRecord) -> None:

@@ -14,6 +14,9 @@ from reconciler.lab.shadow import create_shadow
 from reconciler.lab.state import DiskState, MachineState, OperationRecord, new_id
 from reconciler.model.machine import ControllerSlot
 
+_VERSIONS = ((26_100, (8, 12)), (20_348, (8, 10)), (17_763, (5, 9)), (14_393, (5, 8)), (0, (5, 5)))
+"""By the build of the host, newest first."""
+
 
 def import_machine(book: HostBook, record: OperationRecord) -> None:
     """Take up the machine of a configuration file; the record gets its id. Not saved.
@@ -32,7 +35,8 @@ def import_machine(book: HostBook, record: OperationRecord) -> None:
             record.incompatibilities = [MISSING_SWITCH]
             raise RefusedError(faults.FAILED, f"The switch '{machine.switch}' was not found.")
         machine.switch = ""
-    _take_up(book, machine, record)
+    take_up(book, machine)
+    record.made_vm_id = machine.vm_id
 
 
 def planned_machine(text: bytes, vm_id: str, disks: str) -> MachineState:
@@ -63,15 +67,33 @@ def create_machine(book: HostBook, record: OperationRecord) -> None:
     """
     given = record.arguments
     told = slots(given["Disk"])
-    machine = MachineState(
+    machine = new_machine(book, given["Name"], int(given["Generation"]), given["Version"])
+    machine.properties["Notes"] = f"reconciler {record.request_id}"
+    for slot, path in told.items():
+        add_disk(machine, slot, path)
+    take_up(book, machine)
+    record.made_vm_id = machine.vm_id
+
+
+def new_machine(book: HostBook, name: str, generation: int, version: str) -> MachineState:
+    """A machine without disks and network that no host has yet.
+
+    Raises:
+        RefusedError: The host does not know that version.
+    """
+    major, _, _ = version.partition(".")
+    oldest, newest = _known_versions(book.state.os_build)
+    if not oldest <= int(major) <= newest:
+        raise RefusedError(faults.FAILED, f"The version {version} is not supported.")
+    return MachineState(
         vm_id=new_id(),
-        label=given["Name"],
+        label=name,
         switch="",
         properties={
-            "Name": given["Name"],
+            "Name": name,
             "State": "Off",
-            "Generation": int(given["Generation"]),
-            "Version": given["Version"],
+            "Generation": generation,
+            "Version": version,
             "VirtualMachineType": "RealizedVirtualMachine",
             "OperationalStatus": ["Ok"],
             "IsClustered": False,
@@ -85,24 +107,26 @@ def create_machine(book: HostBook, record: OperationRecord) -> None:
             "GuestOSName": "",
         },
         services=[],
-        disks=[_disk(number, slot, path) for number, (slot, path) in enumerate(told.items())],
+        disks=[],
     )
-    _take_up(book, machine, record)
 
 
-def slots(disks: str) -> dict[str, str]:
-    """Paths by slot, from lines as the contract spells them."""
-    pairs = (line.partition("=") for line in disks.splitlines())
-    return {slot: path for slot, _, path in pairs}
+def add_disk(machine: MachineState, slot: str, path: str) -> DiskState:
+    """Attach a file, of which nothing is known yet; not saved.
 
-
-def _disk(number: int, slot: str, path: str) -> DiskState:
+    Raises:
+        RefusedError: The slot is taken, or the machine has no such controller.
+    """
     kind, _, rest = slot.partition(" ")
     controller, _, location = rest.partition(":")
-    return DiskState(
-        number=number,
+    place = ControllerSlot(kind, int(controller), int(location))
+    is_odd = kind == "IDE" and machine.properties["Generation"] != 1
+    if is_odd or place in {disk.slot for disk in machine.disks}:
+        raise RefusedError(faults.FAILED, f"Nothing can be attached at {slot}.")
+    disk = DiskState(
+        number=len(machine.disks),
         image="",
-        slot=ControllerSlot(kind, int(controller), int(location)),
+        slot=place,
         virtual_disk_id="",
         virtual_bytes=0,
         logical_sector_bytes=0,
@@ -110,14 +134,40 @@ def _disk(number: int, slot: str, path: str) -> DiskState:
         format_block_bytes=0,
         chain=[path],
     )
+    machine.disks.append(disk)
+    if kind == "SCSI":
+        machine.scsi_controllers = max(machine.scsi_controllers or 1, int(controller) + 1)
+    return disk
 
 
-def _take_up(book: HostBook, machine: MachineState, record: OperationRecord) -> None:
+def slots(disks: str) -> dict[str, str]:
+    """Paths by slot, from lines as the contract spells them.
+
+    Raises:
+        RefusedError: Two are for one slot.
+    """
+    pairs = [line.partition("=") for line in disks.splitlines()]
+    found = {slot.upper(): path for slot, _, path in pairs}
+    if len(found) != len(pairs):
+        raise RefusedError(faults.FAILED, "Two disks are for one slot.")
+    return found
+
+
+def _known_versions(os_build: int) -> tuple[int, int]:
+    """Oldest and newest major version that a host runs. Source: hyperv-facts.md §1.10."""
+    return next(known for build, known in _VERSIONS if os_build >= build)
+
+
+def take_up(book: HostBook, machine: MachineState) -> None:
+    """The host has the machine from here on; not saved.
+
+    Raises:
+        OSError, ValueError: A file cannot be read.
+    """
     machine.label = _free_label(book, machine)
     for disk in machine.disks:
-        _look_into(book, machine, disk)
+        look_into(book, machine, disk)
     book.state.machines[machine.vm_id] = machine
-    record.made_vm_id = machine.vm_id
 
 
 def _free_label(book: HostBook, machine: MachineState) -> str:
@@ -125,8 +175,12 @@ def _free_label(book: HostBook, machine: MachineState) -> str:
     return f"{machine.label}-{machine.vm_id[:8]}" if machine.label in taken else machine.label
 
 
-def _look_into(book: HostBook, machine: MachineState, disk: DiskState) -> None:
-    """What a file says of itself, and its shadow."""
+def look_into(book: HostBook, machine: MachineState, disk: DiskState) -> None:
+    """What a file says of itself, and its shadow; not saved.
+
+    Raises:
+        OSError, ValueError: The file cannot be read.
+    """
     live = LabDisk.open([book.local(disk.live_path)])
     try:
         geometry = live.geometry

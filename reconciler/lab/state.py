@@ -250,8 +250,6 @@ class HostState(Record):
     switches: list[str] = Field(default_factory=lambda: ["LAN"])
     disk_folder: str = "C:\\Users\\Public\\Documents\\Hyper-V\\Virtual Hard Disks"
     machine_folder: str = "C:\\ProgramData\\Microsoft\\Windows\\Hyper-V"
-    target_folders: list[str] = Field(default_factory=list)
-    """Further ones that the administrator lists for recovered machines."""
     volumes: list[VolumeState] = Field(default_factory=list)
     requirements: RequirementState = Field(default_factory=RequirementState)
     events: list[EventRecord] = Field(default_factory=list)

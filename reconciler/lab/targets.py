@@ -5,6 +5,7 @@ spelling of it leads anywhere else.
 """
 
 import re
+from pathlib import Path
 from typing import Final
 
 from reconciler.lab.book import HostBook, is_remote
@@ -27,7 +28,7 @@ def check_target(book: HostBook, path: str, endings: tuple[str, ...] = ()) -> No
         AgentError: PathNotAllowed.
     """
     name = path.rpartition("\\")[2].casefold()
-    is_named_so = not endings or name.rpartition(".")[2] in endings
+    is_named_so = not endings or name.endswith(tuple(f".{ending}" for ending in endings))
     if not (_PLAIN.fullmatch(path) and is_named_so and _is_in(path, _folders(book))):
         raise not_allowed(path)
 
@@ -76,16 +77,43 @@ def files_of(book: HostBook, vm_id: str) -> set[str]:
     return {path.casefold() for path in found}
 
 
-def _disk_files(book: HostBook) -> list[str]:
-    machines = book.state.machines.values()
+def refuse_others(book: HostBook, vm_id: str, path: str) -> None:
+    """Refuse a file that is a disk of another machine here.
+
+    Raises:
+        AgentError: FileInUse.
+    """
+    if path.casefold() in {file.casefold() for file in _disk_files(book, but=vm_id)}:
+        text = f"{path} is the disk of another machine here"
+        raise AgentError("FileInUse", text, category="ResourceExists", target=path)
+
+
+def list_path(folder: Path) -> Path:
+    """Where an administrator of a host lists folders; the agent's module looks there too."""
+    return folder / "powershell" / "ReconcilerAgent" / "target-folders.txt"
+
+
+def _disk_files(book: HostBook, but: str = "") -> list[str]:
+    machines = [machine for machine in book.state.machines.values() if machine.vm_id != but]
     return [path for m in machines for disk in m.disks if disk.has_file for path in disk.chain]
 
 
+def _listed(book: HostBook) -> list[str] | None:
+    try:
+        text = list_path(book.folder).read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        return None
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
 def _folders(book: HostBook) -> set[str]:
+    listed = _listed(book)
+    if listed is not None:
+        return {folder.rstrip("\\").casefold() for folder in listed}
     state = book.state
     shared = book.cluster.read().volumes if book.cluster else []
     files = _disk_files(book) + [file for o in state.operations.values() for file in o.files]
-    found = {state.disk_folder, state.machine_folder, *state.target_folders}
+    found = {state.disk_folder, state.machine_folder}
     found |= {volume.path for volume in shared}
     found |= {path.rpartition("\\")[0] for path in files if not is_remote(path)}
     return {folder.rstrip("\\").casefold() for folder in found}

@@ -201,7 +201,7 @@ Describe 'Paths' {
                     [pscustomobject] @{ Path = 'D:\VMs\Snapshots\kept.vmrs'; Size = 0 }
                 }
             }
-            Mock Get-VM { [pscustomobject] @{ Id = 'vm' } }
+            Mock Get-VM { [pscustomobject] @{ Id = 'vm'; VirtualMachineType = 'RealizedVirtualMachine' } }
             Mock Get-VMSnapshot { }
             Mock Get-VMHardDiskDrive {
                 [pscustomobject] @{ DiskNumber = $null; Path = 'D:\VMs\a_1.avhdx' }
@@ -318,6 +318,92 @@ Describe 'What a host says' {
         InModuleScope ReconcilerAgent {
             $sha256 = New-Sha256
             [System.BitConverter]::ToString($sha256.ComputeHash([System.Text.Encoding]::ASCII.GetBytes('abc'))).Replace('-', '') | Should -Be 'BA7816BF8F01CFEA414140DE5DAE2223B00361A396177A9CB410FF61F20015AD'
+        }
+    }
+}
+
+Describe 'What a kill leaves of a recovery' {
+    It 'takes a machine that was made whole, and removes one that was not' -TestCases @(
+        @{ Disks = @('a', 'b'); State = 'Completed'; Removed = 0 }
+        @{ Disks = @('a'); State = 'Exception'; Removed = 1 }
+    ) {
+        InModuleScope ReconcilerAgent -Parameters @{ Disks = $Disks; State = $State; Removed = $Removed } {
+            param($Disks, $State, $Removed)
+            Mock Get-AgentJob { }
+            Mock Remove-VM { }
+            Mock Get-VM {
+                [pscustomobject] @{ Id = 'OTHER'; Notes = 'reconciler r2'; State = 'Off' }
+                [pscustomobject] @{ Id = 'MADE'; Notes = 'reconciler r1'; State = 'Off' }
+            }
+            Mock Get-VMHardDiskDrive {
+                $number = 0
+                foreach ($name in $Disks) {
+                    [pscustomobject] @{ ControllerType = 'SCSI'; ControllerNumber = 0; ControllerLocation = $number; Path = "D:\$name.vhdx" }
+                    $number++
+                }
+            }
+            $entry = New-JournalEntry -RequestId 'r1' -Function 'Start-ReconcilerCreation' -VMId '' -More @{
+                Given = [pscustomobject] @{ Name = 'x'; Disk = @('SCSI 0:0=D:\a.vhdx', 'SCSI 0:1=D:\b.vhdx') }
+            }
+            Update-Operation -Entry $entry
+            $entry.State | Should -Be $State
+            $entry.MadeVMId | Should -Be $(if ($Removed) { $null } else { 'made' })
+            Should -Invoke Remove-VM -Exactly -Times $Removed
+            Should -Invoke Remove-VM -Exactly -Times 0 -ParameterFilter { $VM.Id -ne 'MADE' }
+        }
+    }
+
+    It 'ends an import by what is there: <Case>' -TestCases @(
+        @{ Case = 'it has become a machine'; Step = 'Validate'; PlannedId = 'id'; Machine = $true; Planned = $false; Busy = $false; State = 'Completed'; Destroyed = 0 }
+        @{ Case = 'it was validated, which nobody saw'; Step = 'Validate'; PlannedId = 'id'; Machine = $false; Planned = $true; Busy = $false; State = 'Running'; Destroyed = 0 }
+        @{ Case = 'it did not become a machine'; Step = 'Realize'; PlannedId = 'id'; Machine = $false; Planned = $true; Busy = $false; State = 'Exception'; Destroyed = 1 }
+        @{ Case = 'nobody knows its planned machine'; Step = 'Define'; PlannedId = ''; Machine = $false; Planned = $false; Busy = $false; State = 'Exception'; Destroyed = 0 }
+        @{ Case = 'a machine that migrates here has its id'; Step = 'Define'; PlannedId = ''; Machine = $false; Planned = $true; Busy = $true; State = 'Exception'; Destroyed = 0 }
+    ) {
+        InModuleScope ReconcilerAgent -Parameters @{ Step = $Step; PlannedId = $PlannedId; Machine = $Machine; Planned = $Planned; Busy = $Busy; State = $State; Destroyed = $Destroyed } {
+            param($Step, $PlannedId, $Machine, $Planned, $Busy, $State, $Destroyed)
+            Mock Get-AgentJob { }
+            Mock Get-MachineSystem { if ($Machine) { [pscustomobject] @{ Name = 'ID' } } }
+            Mock Get-PlannedSystem { if ($Planned) { [pscustomobject] @{ Name = 'ID' } } }
+            Mock Get-UnfinishedJob { if ($Busy) { [pscustomobject] @{ JobType = 300; JobState = 'Running' } } }
+            Mock Get-VirtualizationInstance { [pscustomobject] @{ Name = 'service' } }
+            Mock Invoke-CimMethod { [pscustomobject] @{ ReturnValue = 4096; Job = [pscustomobject] @{ InstanceID = 'next' } } } -ParameterFilter { $MethodName -eq 'ValidatePlannedSystem' }
+            Mock Invoke-CimMethod { [pscustomobject] @{ ReturnValue = 0; Job = $null } } -ParameterFilter { $MethodName -eq 'DestroySystem' }
+            $entry = New-JournalEntry -RequestId 'r1' -Function 'Start-ReconcilerImport' -VMId 'id' -More @{
+                Target = 'Keep'
+                Step = $Step
+                PlannedId = $PlannedId
+                Given = [pscustomobject] @{ Disk = @() }
+            }
+            Update-Operation -Entry $entry
+            $entry.State | Should -Be $State
+            Should -Invoke Invoke-CimMethod -Exactly -Times $Destroyed -ParameterFilter { $MethodName -eq 'DestroySystem' }
+        }
+    }
+
+    It 'waits while the cluster is at it, and then says what it finds: <States>' -TestCases @(
+        @{ States = @('Offline', 'OfflinePending'); State = 'Running' }
+        @{ States = @('Offline', 'Offline'); State = 'Completed' }
+        @{ States = @('Failed', 'Offline'); State = 'Exception' }
+        @{ States = @(); State = 'Exception' }
+    ) {
+        InModuleScope ReconcilerAgent -Parameters @{ States = $States; State = $State } {
+            param($States, $State)
+            Mock Get-MachineResource { foreach ($each in $States) { [pscustomobject] @{ Name = 'Virtual Machine a'; State = $each } } }
+            $entry = New-JournalEntry -RequestId 'r1' -Function 'Start-ReconcilerClusterChange' -VMId 'id' -More @{ Target = 'TakeOffline' }
+            Update-Operation -Entry $entry
+            $entry.State | Should -Be $State
+        }
+    }
+
+    It 'reads a journal that an older version wrote' {
+        InModuleScope ReconcilerAgent {
+            $path = Get-JournalPath
+            [System.IO.File]::WriteAllText($path, '{"Version":1,"Entries":[{"RequestId":"r1","Function":"f","VMId":"vm","JobId":"","State":"Completed","PercentComplete":100,"ErrorCode":0,"ErrorDescription":"","CheckpointId":"c","ReferencePointId":null,"Target":"","ElementName":"","Before":[]}]}')
+            $told = ConvertTo-Operation -Entry (Read-Journal -Path $path)['r1']
+            [System.IO.File]::Delete($path)
+            $told.CheckpointId | Should -Be 'c'
+            $told.MadeVMId | Should -BeNullOrEmpty
         }
     }
 }

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 
+from reconciler.app import open_app
 from reconciler.execute.boundaries import Boundary
 from reconciler.execute.outcome import Result, Verdict
 from reconciler.lab.definition import HostDefinition, LabDefinition
@@ -124,6 +125,26 @@ def test_one_that_a_kill_left_saved_runs_again_before_anything_else(world: World
     assert {result.verdict for result in results} <= {Verdict.DONE, Verdict.VOID}
     assert len(world.points(VM)) == before + 1
     assert_whole(world, "killed")
+
+
+def test_one_that_somebody_turned_off_while_it_was_saved_stays_off(world: World) -> None:
+    world.advance(A_DAY)
+    door = world.door(VM)
+
+    def turn_off(boundary: Boundary) -> None:
+        if boundary is Boundary.CHECKPOINT_TAKEN:
+            door.ask("set", vm=VM, name="State", value="Off")
+
+    with open_app(world.settings, turn_off) as app:
+        reconciler = app.reconciler()
+        (result,) = reconciler.carry_out(reconciler.plan())
+    try:
+        state = machine(world).state
+        actions = world.plan().actions
+    finally:
+        door.ask("set", vm=VM, name="State", value="Running")
+
+    assert (result.verdict, state, actions) == (Verdict.DONE, "Off", ())
 
 
 def test_one_without_a_scsi_controller_is_not_captured_and_goes_on_running(

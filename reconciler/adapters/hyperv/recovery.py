@@ -1,8 +1,4 @@
-"""What a recovery asks of a host's agent; every answer is checked before anything believes it.
-
-`import_machine`, `create_machine`, `swap_disk` and `change_role` speak functions of the contract
-that a host's module need not have yet: such a host refuses them, and nothing is changed.
-"""
+"""What a recovery asks of a host's agent; every answer is checked before anything believes it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

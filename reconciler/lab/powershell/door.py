@@ -5,7 +5,6 @@ Bytes travel as base64. What the host refuses comes back as `refused`, with the 
 
 from collections.abc import Callable, Mapping
 from typing import Any
-from uuid import NAMESPACE_OID, uuid5
 
 from reconciler import agent_contract as contract
 from reconciler.agent_contract import FUNCTIONS
@@ -14,14 +13,15 @@ from reconciler.lab.book import is_remote
 from reconciler.lab.configuration import configuration_file, data_root, guest_state_file
 from reconciler.lab.describe import drive_answer
 from reconciler.lab.host import LabHost
+from reconciler.lab.powershell.door_machines import MachineDoor
+from reconciler.lab.powershell.door_planned import PlannedDoor
+from reconciler.lab.powershell.drive_ids import drive_id, give_ids
 from reconciler.lab.state import CheckpointState, MachineState, new_id
 from reconciler.lab.wire.body import AgentError
-from reconciler.model.machine import ControllerSlot
 
 Arguments = Mapping[str, Any]
 Deeds = dict[str, Callable[[Arguments], object]]
 
-IDE_CONTROLLER = "83F8638B-8DCA-4152-9EDA-2CA8B33039B4"
 _FUNCTIONS = {function.name: function for function in FUNCTIONS}
 
 
@@ -31,6 +31,7 @@ class HyperVDoor:
     def __init__(self, host: LabHost) -> None:
         self._host = host
         self._book = host.book
+        self._planned = PlannedDoor(host)
 
     def deeds(self) -> Deeds:
         """By the name that they are asked by."""
@@ -42,11 +43,15 @@ class HyperVDoor:
             "powershell_files": lambda _: self._files(),
             "powershell_configurations": lambda _: self._configurations(),
             "powershell_start": lambda a: self._start(a["function"], a["arguments"]),
-            "powershell_job": lambda a: self._told("Get-ReconcilerOperation", a),
+            "powershell_job": lambda a: (
+                self._planned.job(a["RequestId"]) or self._told("Get-ReconcilerOperation", a)
+            ),
             "powershell_stop": lambda a: self._told("Stop-ReconcilerOperation", a),
             "powershell_roles": lambda _: self._roles(),
             "powershell_rename": lambda a: self._rename(a["checkpoint"], a["name"]),
             "powershell_changes": self._changes,
+            **MachineDoor(self._host).deeds(),
+            **self._planned.deeds(),
         }
 
     def _told(self, name: str, arguments: Arguments) -> object:
@@ -60,8 +65,9 @@ class HyperVDoor:
         found = self._told(contract.GET_MACHINE.name, {})
         if isinstance(found, list):
             seldom = {told["VMId"]: told for told in self._seldom()}
+            found += self._planned.machines()
             for machine in found:
-                _give_ids(machine["VMId"], machine["HardDrives"])
+                give_ids(machine["VMId"], machine["HardDrives"])
                 machine.update(seldom.get(machine["VMId"], {}))
         return found
 
@@ -76,7 +82,7 @@ class HyperVDoor:
         found = self._told(contract.GET_CHECKPOINT.name, {})
         if isinstance(found, list):
             for point in found:
-                _give_ids(point["VMId"], point["HardDrives"])
+                give_ids(point["VMId"], point["HardDrives"])
         return found
 
     def _reference_points(self) -> object:
@@ -109,6 +115,7 @@ class HyperVDoor:
                 for machine in self._book.state.machines.values()
                 for disk in machine.disks
                 for place, path in enumerate(disk.chain)
+                if self._book.local(path).is_file()
             ]
 
     def _configurations(self) -> object:
@@ -175,22 +182,3 @@ class HyperVDoor:
             "ChangedByteOffsets": [this.start for this in ranges],
             "ChangedByteLengths": [this.length for this in ranges],
         }
-
-
-def drive_id(vm_id: str, slot: ControllerSlot) -> str:
-    """Instance id of a drive. Source: hyperv-facts.md §1.5."""
-    controller = f"{slot.controller_type} {slot.controller_number}"
-    is_ide = slot.controller_type == "IDE"
-    guid = IDE_CONTROLLER if is_ide else str(uuid5(NAMESPACE_OID, vm_id + controller)).upper()
-    number = slot.controller_number if is_ide else 0
-    return f"Microsoft:{vm_id.upper()}\\{guid}\\{number}\\{slot.location}\\D"
-
-
-def _give_ids(vm_id: str, drives: list[dict[str, Any]]) -> None:
-    for drive in drives:
-        slot = ControllerSlot(
-            str(drive["ControllerType"]),
-            int(drive["ControllerNumber"]),
-            int(drive["ControllerLocation"]),
-        )
-        drive["Id"] = drive_id(vm_id, slot)

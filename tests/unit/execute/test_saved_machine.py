@@ -133,6 +133,21 @@ def test_a_machine_that_was_never_asked_to_be_saved_is_let_alone(make_tools: Mak
     assert not owes(bench)
 
 
+@pytest.mark.parametrize("state", ["Off", "OffCritical", "Paused"])
+def test_a_machine_that_somebody_turned_off_meanwhile_stays_off(
+    make_tools: MakeTools, state: str
+) -> None:
+    host = Host()
+    bench, intent = benched(make_tools(), host)
+
+    with saved(bench, intent):
+        assert host.state == "Saved"
+        host.state = state
+
+    assert (host.state, host.tried) == (state, [])
+    assert not owes(bench)
+
+
 @pytest.mark.parametrize("state", ["Starting", "SavedCritical"])
 def test_a_machine_that_does_not_run_yet_is_not_done_with(
     make_tools: MakeTools, state: str

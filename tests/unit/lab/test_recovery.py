@@ -14,6 +14,7 @@ from reconciler.lab.definition import HostDefinition, LabDefinition, MachineDefi
 from reconciler.lab.full_lab import CLUSTER_LAB, DEV_01, small_disk
 from reconciler.lab.host import LabHost
 from reconciler.lab.state import new_id
+from reconciler.lab.targets import list_path
 from reconciler.lab.wire.body import AgentError
 from reconciler.model.machine import ControllerSlot
 from tests.lab_calls import assert_disks_equal_shadows, call, do, machines
@@ -87,6 +88,16 @@ def create(host: LabHost, **other: object) -> Mapping[str, Any]:
 
 def swap(host: LabHost, change: str, path: str = f"{FOLDER}disk0.vhdx") -> Mapping[str, Any]:
     return do(host, contract.START_DISK_SWAP, VM, Path=path, Mark=MARK, Change=change)
+
+
+def swap_aside(host: LabHost) -> Mapping[str, Any]:
+    return swap(host, "Aside")
+
+
+def list_folders(host: LabHost, *folders: str) -> None:
+    path = list_path(host.book.folder)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\r\n".join(["", *folders, ""]), encoding="utf-8-sig")
 
 
 def copied_disks(host: LabHost) -> list[str]:
@@ -240,14 +251,24 @@ def test_a_folder_that_the_administrator_lists_is_allowed(host: LabHost) -> None
         create(host, Disk=[f"SCSI 0:0={path}"], Folder="E:\\Recovered\\made")
     assert refusal.value.error_id == "PathNotAllowed"
 
-    host.book.state.target_folders = ["E:\\Recovered"]
+    list_folders(host, "E:\\Recovered\\")
     with pytest.raises(AgentError) as refusal:
         create(host, Disk=[f"SCSI 0:0={path}"], Folder="E:\\Recovered\\made")
     assert refusal.value.error_id == "FileNotFound"
 
 
+def test_where_folders_are_listed_no_others_are_allowed(host: LabHost) -> None:
+    remove(host)
+    list_folders(host, "E:\\Recovered")
+
+    for refused in (take_in, swap_aside):
+        with pytest.raises(AgentError) as refusal:
+            refused(host)
+        assert refusal.value.error_id == "PathNotAllowed"
+
+
 def test_a_machine_is_made_from_facts(host: LabHost) -> None:
-    host.book.state.target_folders = ["C:\\VMs"]
+    list_folders(host, "C:\\VMs")
     sizes = [drive["Size"] for drive in machines(host)[NAME]["HardDrives"]]
     remove(host)
 

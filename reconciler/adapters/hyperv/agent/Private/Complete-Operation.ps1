@@ -1,6 +1,10 @@
 function Complete-Operation {
     # End an entry whose job succeeded or is gone: find what it made, and give it its name.
     param([object] $Entry, [object] $Job, [string] $State)
+    if ($Entry.Function -eq 'Start-ReconcilerImport') {
+        Step-Import -Entry $Entry -Job $Job -IsDone ($null -ne $Job)
+        return
+    }
     $failure = ''
     switch ($Entry.Function) {
         'Start-ReconcilerCheckpoint' {
@@ -36,6 +40,12 @@ function Complete-Operation {
             if ($null -ne (Get-MachineSystem -VMId $Entry.VMId)) {
                 $failure = 'the machine is still there'
             }
+        }
+        'Start-ReconcilerCreation' {
+            $failure = Complete-Creation -Entry $Entry
+        }
+        'Start-ReconcilerDiskSwap' {
+            $failure = Get-SwapFailure -Entry $Entry
         }
         'Start-ReconcilerClusterChange' {
             $failure = Get-RoleFailure -Entry $Entry

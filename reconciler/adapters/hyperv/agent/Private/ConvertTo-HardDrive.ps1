@@ -1,6 +1,7 @@
 function ConvertTo-HardDrive {
-    # A hard drive of a machine or a checkpoint, with what its file says of itself.
-    param([object] $Drive)
+    # A hard drive of a machine or a checkpoint, with what its file says of itself. MayLack: of one
+    # that is not running, the file may be away, as while a recovery puts another in its place.
+    param([object] $Drive, [switch] $MayLack)
     $told = [ordered] @{
         ControllerType = "$($Drive.ControllerType)"
         ControllerNumber = [int] $Drive.ControllerNumber
@@ -22,7 +23,15 @@ function ConvertTo-HardDrive {
         return [pscustomobject] $told
     }
     $told['Path'] = "$($Drive.Path)"
-    $disk = Get-VHD -Path $Drive.Path
+    try {
+        $disk = Get-VHD -Path $Drive.Path
+    }
+    catch {
+        if (-not $MayLack -or (Test-AgentFile -Path "$($Drive.Path)")) {
+            throw
+        }
+        return [pscustomobject] $told
+    }
     $told['DiskIdentifier'] = "$($disk.DiskIdentifier)".ToLowerInvariant()
     $told['VhdFormat'] = "$($disk.VhdFormat)"
     $told['VhdType'] = "$($disk.VhdType)"

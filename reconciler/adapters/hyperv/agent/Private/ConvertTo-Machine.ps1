@@ -4,6 +4,8 @@ function ConvertTo-Machine {
     $id = "$($VM.Id)"
     $class = if ("$($VM.VirtualMachineType)" -eq 'PlannedVirtualMachine') { 'Msvm_PlannedComputerSystem' } else { 'Msvm_ComputerSystem' }
     $system = Get-VirtualizationInstance -ClassName $class -Filter ("Name='{0}'" -f $id.ToUpperInvariant())
+    # Of one that runs, a file that is not there has just merged.
+    $mayLack = "$($VM.State)" -in 'Off', 'Saved'
     $replication = Get-AgentReplication -VM $VM
     [pscustomobject] @{
         PSTypeName = 'Reconciler.Machine'
@@ -24,7 +26,7 @@ function ConvertTo-Machine {
         LastAppliedLogTime = $replication['LastAppliedLogTime']
         GuestOSName = Get-GuestOSName -System $system
         Jobs = [object[]] @(Get-UnfinishedJob -System $system)
-        HardDrives = [object[]] @(Get-VMHardDiskDrive -VM $VM | ForEach-Object { ConvertTo-HardDrive -Drive $_ })
+        HardDrives = [object[]] @(Get-VMHardDiskDrive -VM $VM | ForEach-Object { ConvertTo-HardDrive -Drive $_ -MayLack:$mayLack })
         IntegrationServices = [object[]] @(Get-VMIntegrationService -VM $VM | ForEach-Object { ConvertTo-IntegrationService -Service $_ })
     }
 }

@@ -13,6 +13,9 @@ function Set-OperationBegun {
         $Entries.Remove($Entry.RequestId)
         Stop-Call -Cmdlet $Cmdlet -ErrorId 'MachineBusy' -Category 'ResourceBusy' -Target $Entry.VMId -Message ("Hyper-V does not begin {0} of '{1}' now: code {2}" -f $Entry.Function, $Entry.VMId, $code)
     }
+    if ($null -ne $Answer.PSObject.Properties['ImportedSystem'] -and $null -ne $Answer.ImportedSystem) {
+        $Entry.PlannedId = "$($Answer.ImportedSystem.Name)".ToLowerInvariant()
+    }
     if ($code -eq 4096) {
         $Entry.JobId = "$($Answer.Job.InstanceID)"
     }

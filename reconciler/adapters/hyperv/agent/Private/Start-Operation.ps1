@@ -24,7 +24,7 @@ function Start-Operation {
                 Stop-Call -Cmdlet $Cmdlet -ErrorId 'MachineBusy' -Category 'ResourceBusy' -Target $Entry.VMId -Message ("'{0}' is busy with {1}" -f $Entry.VMId, $other.Function)
             }
         }
-        $call = & $Method $Cmdlet $Entry
+        $call = & $Method $Cmdlet $Entry $Entries
         if ($null -eq $call) {
             $answer = [pscustomobject] @{ ReturnValue = 0 }
         }

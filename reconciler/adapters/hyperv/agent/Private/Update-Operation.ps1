@@ -24,5 +24,6 @@ function Update-Operation {
     if (Test-OperationEnded -State $state) {
         $Entry.ErrorCode = [long] $job.ErrorCode
         $Entry.ErrorDescription = "$($job.ErrorDescription)"
+        Remove-PlannedMachine -Entry $Entry
     }
 }

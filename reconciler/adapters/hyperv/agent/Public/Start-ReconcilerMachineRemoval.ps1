@@ -19,9 +19,7 @@ function Start-ReconcilerMachineRemoval {
     Start-Operation -Cmdlet $PSCmdlet -Entry $entry -Method {
         param($Cmdlet, $Entry)
         $vm = Get-VM -Id $Entry.VMId
-        if ("$($vm.State)" -notin 'Off', 'Saved') {
-            Stop-Call -Cmdlet $Cmdlet -ErrorId 'MachineNotOff' -Category 'ResourceBusy' -Target $Entry.VMId -Message ("'{0}' is {1}" -f $vm.Name, $vm.State)
-        }
+        Confirm-MachineOff -Cmdlet $Cmdlet -VM $vm
         if ((Get-VMSnapshot -VM $vm) -or (Get-RecoverySnapshot -VMId $Entry.VMId)) {
             Stop-Call -Cmdlet $Cmdlet -ErrorId 'MachineHasCheckpoints' -Category 'ResourceExists' -Target $Entry.VMId -Message ("'{0}' has checkpoints" -f $vm.Name)
         }

@@ -24,6 +24,12 @@ $script:Methods = @{
     GetDWORDValue = @('hDefKey', 'sSubKeyName', 'sValueName')
     GetStringValue = @('hDefKey', 'sSubKeyName', 'sValueName')
 }
+Import-Module -Name (Join-Path -Path $PSScriptRoot -ChildPath 'Planned.psm1')
+foreach ($pair in (Get-PlannedMethod).GetEnumerator()) {
+    $script:Methods[$pair.Key] = $pair.Value
+}
+$script:Attached = 'Msvm_StorageAllocationSettingData', 'Msvm_EthernetPortAllocationSettingData', 'Msvm_VirtualEthernetSwitch'
+
 # What came with Server 2016. Source: minimum supported server of each class and method.
 $script:Since2016 = @(
     'Msvm_VirtualSystemSnapshotSettingData', 'Msvm_VirtualSystemReferencePoint', 'Msvm_VirtualSystemReferencePointService'
@@ -141,6 +147,9 @@ function Get-RawInstance {
             }
         }
         default {
+            if ($ClassName -in $script:Attached) {
+                return Get-PlannedResource -ClassName $ClassName
+            }
             if ($ClassName -notin $script:Singletons) {
                 throw "Invalid class $ClassName"
             }
@@ -197,8 +206,12 @@ function Get-CimAssociatedInstance {
     param(
         [Parameter(Mandatory = $true)] [object] $InputObject,
         [string] $Association,
-        [Parameter(Mandatory = $true)] [ValidateSet('Msvm_KvpExchangeComponent', 'Msvm_ConcreteJob')] [string] $ResultClassName
+        [Parameter(Mandatory = $true)] [ValidateSet('Msvm_KvpExchangeComponent', 'Msvm_ConcreteJob', 'Msvm_PlannedComputerSystem')] [string] $ResultClassName
     )
+    if ($ResultClassName -eq 'Msvm_PlannedComputerSystem') {
+        $about = "$(Invoke-Lab -Operation 'powershell_affected' -Arguments @{ Job = $InputObject.InstanceID })"
+        return Get-CimInstance -Namespace 'root\virtualization\v2' -ClassName $ResultClassName | Where-Object { $_.Name -eq $about }
+    }
     $machines = @(Invoke-Lab -Operation 'powershell_machines' | ForEach-Object { $_ })
     $machine = @($machines | Where-Object { $_.VMId -eq $InputObject.Name })[0]
     if ($ResultClassName -eq 'Msvm_ConcreteJob') {
@@ -300,6 +313,14 @@ function Invoke-CimMethod {
     }
     if ($ClassName) {
         return Read-Registry -MethodName $MethodName -Arguments $Arguments
+    }
+    $isPlanned = $MethodName -eq 'DestroySystem' -and $Arguments.AffectedSystem.CimClassName -eq 'Msvm_PlannedComputerSystem'
+    if ($isPlanned -or (Get-PlannedMethod).ContainsKey($MethodName)) {
+        if ($InputObject.CimClassName -ne 'Msvm_VirtualSystemManagementService') {
+            throw "Invalid method $MethodName of $($InputObject.CimClassName)"
+        }
+        $job = Invoke-PlannedMethod -MethodName $MethodName -Arguments $Arguments
+        return [pscustomobject] @{ ReturnValue = [uint32] 4096; Job = New-Instance -ClassName 'Msvm_ConcreteJob' -Property ([ordered] @{ InstanceID = $job }); ImportedSystem = $null }
     }
     switch ("$($InputObject.CimClassName).$MethodName") {
         'Msvm_VirtualSystemSnapshotService.CreateSnapshot' {

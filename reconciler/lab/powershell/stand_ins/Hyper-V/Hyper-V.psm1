@@ -21,7 +21,9 @@ function ConvertTo-Drive {
 function Get-VMScsiController {
     [CmdletBinding()]
     param([Parameter(Mandatory = $true)] [object] $VM)
-    for ($number = 0; $number -lt $VM.LabMachine.ScsiControllers; $number++) {
+    # Asked anew: the object may be older than the controllers.
+    $count = (Get-VM -Id $VM.Id).LabMachine.ScsiControllers
+    for ($number = 0; $number -lt $count; $number++) {
         [pscustomobject] @{ PSTypeName = 'Microsoft.HyperV.PowerShell.VMScsiController'; ControllerNumber = $number; Drives = @(); VMId = $VM.Id }
     }
 }
@@ -197,4 +199,114 @@ function Get-VMReplication {
     }
 }
 
-Export-ModuleMember -Function Get-VM, Get-VMHardDiskDrive, Get-VHD, Get-VMSnapshot, Remove-VMSnapshot, Get-VMIntegrationService, Get-VMReplication, Get-VMScsiController
+function Get-VMHost {
+    [CmdletBinding()]
+    param()
+    $folders = Invoke-Lab -Operation 'powershell_folders'
+    [pscustomobject] @{
+        PSTypeName = 'Microsoft.HyperV.PowerShell.VMHost'
+        Name = $env:COMPUTERNAME
+        VirtualHardDiskPath = $folders.Disks
+        VirtualMachinePath = $folders.Machines
+    }
+}
+
+function Invoke-Deed {
+    # Do something to a machine; what the lab refuses is the cmdlet's failure.
+    param([System.Management.Automation.PSCmdlet] $Cmdlet, [string] $Operation, [hashtable] $Arguments)
+    $done = Invoke-Lab -Operation $Operation -Arguments $Arguments
+    if (Test-Refused -Answer $done) {
+        Write-StandInError -Cmdlet $Cmdlet -ErrorId $done.refused -Category 'InvalidOperation' -Message $done.text
+        return
+    }
+    $done
+}
+
+function New-VM {
+    [CmdletBinding()]
+    param(
+        [Parameter(Mandatory = $true)] [string] $Name,
+        [Parameter(Mandatory = $true)] [long] $MemoryStartupBytes,
+        [Parameter(Mandatory = $true)] [ValidateSet(1, 2)] [int16] $Generation,
+        [Parameter(Mandatory = $true)] [switch] $NoVHD,
+        [Parameter(Mandatory = $true)] [string] $Path,
+        [version] $Version = '5.0'
+    )
+    if ($PSBoundParameters.ContainsKey('Version') -and (Get-LabBuild) -lt 14393) {
+        throw "A parameter cannot be found that matches parameter name 'Version'."
+    }
+    $made = Invoke-Deed -Cmdlet $PSCmdlet -Operation 'powershell_new_machine' -Arguments @{ Name = $Name; Generation = $Generation; Version = "$Version" }
+    if ($null -ne $made) {
+        Get-VM -Id $made.VMId
+    }
+}
+
+function Set-VM {
+    [CmdletBinding()]
+    param([Parameter(Mandatory = $true)] [object] $VM, [Parameter(Mandatory = $true)] [string] $Notes)
+    [void] (Invoke-Deed -Cmdlet $PSCmdlet -Operation 'powershell_note' -Arguments @{ VMId = "$($VM.Id)"; Notes = $Notes })
+}
+
+function Set-VMProcessor {
+    # The lab's machines have as many as anybody likes.
+    [CmdletBinding()]
+    param([Parameter(Mandatory = $true)] [object] $VM, [Parameter(Mandatory = $true)] [long] $Count)
+}
+
+function Add-VMScsiController {
+    [CmdletBinding()]
+    param([Parameter(Mandatory = $true)] [object] $VM)
+    [void] (Invoke-Deed -Cmdlet $PSCmdlet -Operation 'powershell_add_controller' -Arguments @{ VMId = "$($VM.Id)" })
+}
+
+$script:DvdIsGone = New-Object -TypeName 'System.Collections.Generic.HashSet[guid]'
+
+function Get-VMDvdDrive {
+    # A new machine of generation 1 has one where the second IDE controller begins.
+    [CmdletBinding()]
+    param([Parameter(Mandatory = $true)] [object] $VM)
+    if ($VM.Generation -eq 1 -and -not $script:DvdIsGone.Contains($VM.Id)) {
+        [pscustomobject] @{ PSTypeName = 'Microsoft.HyperV.PowerShell.DvdDrive'; ControllerType = 'IDE'; ControllerNumber = 1; ControllerLocation = 0; VMId = $VM.Id }
+    }
+}
+
+function Remove-VMDvdDrive {
+    [CmdletBinding()]
+    param([Parameter(Mandatory = $true)] [object] $VMDvdDrive)
+    [void] $script:DvdIsGone.Add($VMDvdDrive.VMId)
+}
+
+function Add-VMHardDiskDrive {
+    [CmdletBinding()]
+    param(
+        [Parameter(Mandatory = $true)] [object] $VM,
+        [Parameter(Mandatory = $true)] [ValidateSet('IDE', 'SCSI', 'PMEM')] [string] $ControllerType,
+        [Parameter(Mandatory = $true)] [int] $ControllerNumber,
+        [Parameter(Mandatory = $true)] [int] $ControllerLocation,
+        [Parameter(Mandatory = $true)] [string] $Path
+    )
+    $slot = '{0} {1}:{2}' -f $ControllerType, $ControllerNumber, $ControllerLocation
+    foreach ($drive in @(Get-VMDvdDrive -VM $VM)) {
+        if ($slot -eq ('IDE {0}:{1}' -f $drive.ControllerNumber, $drive.ControllerLocation)) {
+            Write-StandInError -Cmdlet $PSCmdlet -ErrorId 'OperationFailed' -Category 'InvalidOperation' -Message 'The location is in use.'
+            return
+        }
+    }
+    if ($ControllerType -eq 'SCSI' -and $ControllerNumber -ge @(Get-VMScsiController -VM $VM).Count) {
+        Write-StandInError -Cmdlet $PSCmdlet -ErrorId 'OperationFailed' -Category 'InvalidOperation' -Message 'The controller was not found.'
+        return
+    }
+    [void] (Invoke-Deed -Cmdlet $PSCmdlet -Operation 'powershell_attach' -Arguments @{ VMId = "$($VM.Id)"; Slot = $slot; Path = $Path })
+}
+
+function Remove-VM {
+    # Without Force it asks, which nobody answers here.
+    [CmdletBinding()]
+    param([Parameter(Mandatory = $true)] [object] $VM, [Parameter(Mandatory = $true)] [switch] $Force)
+    $begun = Invoke-Deed -Cmdlet $PSCmdlet -Operation 'powershell_start' -Arguments @{ function = 'Start-ReconcilerMachineRemoval'; arguments = @{ VMId = "$($VM.Id)" } }
+    if ($null -ne $begun) {
+        [void] (Invoke-Lab -Operation 'powershell_job' -Arguments @{ RequestId = @($begun)[0].RequestId; WaitSeconds = 15 })
+    }
+}
+
+Export-ModuleMember -Function Get-VMHost, New-VM, Set-VM, Set-VMProcessor, Add-VMScsiController, Get-VMDvdDrive, Remove-VMDvdDrive, Add-VMHardDiskDrive, Remove-VM, Get-VM, Get-VMHardDiskDrive, Get-VHD, Get-VMSnapshot, Remove-VMSnapshot, Get-VMIntegrationService, Get-VMReplication, Get-VMScsiController

@@ -10,6 +10,11 @@ $ErrorActionPreference = 'Stop'
         param([object] $InputObject)
         ConvertTo-Json -InputObject $InputObject -Compress
     }
+    function script:Get-LocalPath {
+        # The host's path is no path of this computer.
+        param([string] $Path)
+        Invoke-Lab -Operation 'powershell_local' -Arguments @{ Path = $Path }
+    }
     function script:Open-DiskFile {
         # The host's path is no path of this computer.
         param([string] $Path)
