@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -9,6 +10,7 @@ from reconciler import agent_contract as contract
 from reconciler.lab.create import create_lab
 from reconciler.lab.definition import HostDefinition, LabDefinition
 from reconciler.lab.full_lab import R2_01, SERVER_2012_R2, VHD_01
+from reconciler.lab.state import new_id
 from tests.contract.test_engines_agree import ENGINES, Engines, served, take
 from tests.lab_world import skip_without_powershell
 
@@ -96,3 +98,20 @@ def test_one_that_is_off_needs_no_controller(engines: Engines) -> None:
     engines.host.set_property(WITHOUT_SCSI.name, "State", "Running")
 
     assert taken["State"] == "Completed"
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_machine_is_made_in_the_only_version_there_is(engines: Engines, engine: str) -> None:
+    folder = f"C:\\ProgramData\\Microsoft\\Windows\\Hyper-V\\{engine}"
+    facts = {"Name": engine, "Generation": 1, "MemoryBytes": 1 << 30, "ProcessorCount": 1}
+    facts |= {"Folder": folder, "Disk": []}
+
+    def made(version: str) -> Any:
+        request = {"RequestId": new_id()}
+        engines.ask(engine, contract.START_CREATION, **request, **facts, Version=version)
+        (ended,) = engines.ask(engine, contract.GET_OPERATION, **request, WaitSeconds=15)
+        return ended["State"]
+
+    assert [made("9.0"), made("5.0")] == ["Exception", "Completed"]
+    found = [m for m in engines.both(contract.GET_MACHINE) if m["Name"] == engine]
+    assert [machine["Version"] for machine in found] == ["5.0"]

@@ -93,7 +93,9 @@ function Get-RawInstance {
         }
         'Win32_Service' {
             $facts = @(Get-Look -Function 'Get-ReconcilerHost')[0]
-            [ordered] @{ Name = 'vmms'; StartMode = 'Auto'; State = 'Running' }
+            if (Microsoft.PowerShell.Core\Get-Module -Name 'Hyper-V' -ListAvailable) {
+                [ordered] @{ Name = 'vmms'; StartMode = 'Auto'; State = 'Running' }
+            }
             [ordered] @{ Name = 'ClusSvc'; StartMode = if ($facts.ClusterName) { 'Auto' } else { 'Disabled' }; State = 'Running' }
         }
         'Win32_Volume' {
