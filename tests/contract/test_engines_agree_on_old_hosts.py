@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -101,17 +102,24 @@ def test_one_that_is_off_needs_no_controller(engines: Engines) -> None:
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_a_machine_is_made_in_the_only_version_there_is(engines: Engines, engine: str) -> None:
-    folder = f"C:\\ProgramData\\Microsoft\\Windows\\Hyper-V\\{engine}"
-    facts = {"Name": engine, "Generation": 1, "MemoryBytes": 1 << 30, "ProcessorCount": 1}
-    facts |= {"Folder": folder, "Disk": []}
+def test_a_machine_is_made_in_the_only_version_there_is(tmp_path: Path, engine: str) -> None:
+    skip_without_powershell()
+    hosts = (HostDefinition("hv3", (WITHOUT_SCSI,), os_build=SERVER_2012_R2),)
+    create_lab(tmp_path, LabDefinition(hosts))
+    path = WITHOUT_SCSI.disks[0].path
+    facts = {"Name": "made", "Generation": 1, "MemoryBytes": 1 << 30, "ProcessorCount": 1}
+    facts |= {"Folder": f"{path}-made", "Disk": [f"IDE 1:0={path}"]}
+    with served(tmp_path, "hv3") as engines:
 
-    def made(version: str) -> Any:
-        request = {"RequestId": new_id()}
-        engines.ask(engine, contract.START_CREATION, **request, **facts, Version=version)
-        (ended,) = engines.ask(engine, contract.GET_OPERATION, **request, WaitSeconds=15)
-        return ended["State"]
+        def made(version: str) -> Any:
+            request = {"RequestId": new_id()}
+            engines.ask(engine, contract.START_CREATION, **request, **facts, Version=version)
+            (ended,) = engines.ask(engine, contract.GET_OPERATION, **request, WaitSeconds=15)
+            return ended["State"]
 
-    assert [made("9.0"), made("5.0")] == ["Exception", "Completed"]
-    found = [m for m in engines.both(contract.GET_MACHINE) if m["Name"] == engine]
-    assert [machine["Version"] for machine in found] == ["5.0"]
+        engines.do(engine, contract.START_STATE_CHANGE, WITHOUT_SCSI.vm_id, TargetState="Off")
+        engines.do(engine, contract.START_MACHINE_REMOVAL, WITHOUT_SCSI.vm_id)
+        assert [made("9.0"), made("5.0")] == ["Exception", "Completed"]
+        (machine,) = engines.both(contract.GET_MACHINE)
+
+    assert (machine["Name"], machine["Version"]) == ("made", "5.0")
