@@ -14,7 +14,7 @@ from reconciler.lab.state import new_id
 from tests.contract.test_engines_agree import Engines, served
 from tests.lab_world import skip_without_powershell
 
-VM = {"VMId": OLD_01.vm_id}
+VM: dict[str, object] = {"VMId": OLD_01.vm_id}
 NEEDS_HYPER_V: list[tuple[AgentFunction, dict[str, object]]] = [
     (contract.GET_MACHINE, {}),
     (contract.GET_MACHINE, {"VMId": [OLD_01.vm_id]}),

@@ -431,6 +431,20 @@ def test_what_cannot_be_imported_is_refused_by_both(host: Engines) -> None:
     assert refusals(host, start, **gone) == {"FileNotFound"}
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+def test_an_import_that_is_stopped_leaves_no_machine(host: Engines, engine: str) -> None:
+    put_away(host, engine)
+    request = {"RequestId": new_id()}
+
+    host.ask(engine, contract.START_IMPORT, **request, **IMPORT)
+    (stopped,) = host.ask(engine, contract.STOP_OPERATION, **request)
+    again = begin(host, engine, contract.START_IMPORT, **IMPORT)
+
+    assert (stopped["State"], stopped["MadeVMId"]) == ("Terminated", None)
+    assert again["State"] == "Completed"
+    assert names(host) == sorted([SQL.name, OLD_01.name])
+
+
 def test_an_import_goes_on_in_another_shell(host: Engines) -> None:
     put_away(host, "powershell")
     request = {"RequestId": new_id()}
