@@ -3,6 +3,7 @@
 from reconciler.agent_contract.shape import (
     GUID,
     MAX_WAIT_S,
+    NO_HYPER_V,
     AgentFunction,
     Field,
     Kind,
@@ -36,7 +37,7 @@ def operation(
         (REQUEST_ID, *parameters),
         "Reconciler.Operation",
         OPERATION,
-        errors,
+        (*errors, NO_HYPER_V),
         changes_something=True,
     )
 

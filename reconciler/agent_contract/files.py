@@ -2,6 +2,7 @@
 
 from reconciler.agent_contract.shape import (
     MAX_READ_BYTES,
+    NO_HYPER_V,
     AgentFunction,
     Field,
     Kind,
@@ -27,7 +28,7 @@ GET_DISK_CHANGE = AgentFunction(
         Field("ProcessedLength", Kind.LONG, "how far this piece reaches; never 0"),
         Field("Extents", Kind.BYTES, "offset and length pairs, unsorted, possibly overlapping"),
     ),
-    ("DiskNotFound", "TrackingUnknown"),
+    ("DiskNotFound", "TrackingUnknown", NO_HYPER_V),
 )
 READ_FILE = AgentFunction(
     "Read-ReconcilerFile",
@@ -35,7 +36,7 @@ READ_FILE = AgentFunction(
     (PATH, RANGES),
     "Reconciler.FileBytes",
     (Field("FileSize", Kind.LONG), Field("Data", Kind.BYTES, "the ranges one after the other")),
-    ("FileNotFound", "PathNotAllowed", "RangeNotAllowed"),
+    ("FileNotFound", "PathNotAllowed", "RangeNotAllowed", NO_HYPER_V),
 )
 GET_BLOCK_HASH = AgentFunction(
     "Get-ReconcilerBlockHash",
@@ -43,5 +44,5 @@ GET_BLOCK_HASH = AgentFunction(
     (PATH, RANGES),
     "Reconciler.BlockHash",
     (Field("Hashes", Kind.BYTES, "32 bytes a range, in the order of the ranges"),),
-    ("FileNotFound", "PathNotAllowed", "RangeNotAllowed"),
+    ("FileNotFound", "PathNotAllowed", "RangeNotAllowed", NO_HYPER_V),
 )

@@ -1,6 +1,7 @@
 """Functions that only look."""
 
 from reconciler.agent_contract.shape import (
+    NO_HYPER_V,
     AgentFunction,
     Field,
     Kind,
@@ -86,7 +87,7 @@ GET_MACHINE = AgentFunction(
             ),
         ),
     ),
-    ("VMNotFound",),
+    ("VMNotFound", NO_HYPER_V),
 )
 GET_CHECKPOINT = AgentFunction(
     "Get-ReconcilerCheckpoint",
@@ -100,7 +101,7 @@ GET_CHECKPOINT = AgentFunction(
         Field("CreationTime", Kind.STRING, "ISO 8601, UTC"),
         Field("HardDrives", Kind.OBJECTS, fields=DISK),
     ),
-    ("VMNotFound",),
+    ("VMNotFound", NO_HYPER_V),
 )
 GET_REFERENCE_POINT = AgentFunction(
     "Get-ReconcilerReferencePoint",
@@ -116,7 +117,7 @@ GET_REFERENCE_POINT = AgentFunction(
             fields=(*SLOT, Field("DiskIdentifier", Kind.STRING), Field("RctId", Kind.STRING)),
         ),
     ),
-    ("VMNotFound",),
+    ("VMNotFound", NO_HYPER_V),
 )
 GET_CLUSTER = AgentFunction(
     "Get-ReconcilerCluster",

@@ -1,6 +1,6 @@
 """What a host or a file server has beside its machines; asked seldom, because it seldom changes."""
 
-from reconciler.agent_contract.shape import AgentFunction, Field, Kind, Parameter
+from reconciler.agent_contract.shape import NO_HYPER_V, AgentFunction, Field, Kind, Parameter
 
 MAX_SHARES = 100
 
@@ -48,4 +48,5 @@ GET_REQUIREMENT = AgentFunction(
             ),
         ),
     ),
+    (NO_HYPER_V,),
 )

@@ -20,6 +20,8 @@ MAX_EXTENTS = 16_384
 """Most extents in one piece of changed ranges (256 KiB packed)."""
 MAX_WAIT_S = 15
 """Longest that a poll waits on the host; below WSMan's own 20 s."""
+NO_HYPER_V = "HyperVNotInstalled"
+"""Id of the error of what needs Hyper-V, on a computer without it."""
 HASH_BYTES = 32
 """SHA-256."""
 

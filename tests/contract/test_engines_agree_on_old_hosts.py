@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,6 +11,7 @@ from reconciler import agent_contract as contract
 from reconciler.lab.create import create_lab
 from reconciler.lab.definition import HostDefinition, LabDefinition
 from reconciler.lab.full_lab import R2_01, SERVER_2012_R2, VHD_01
+from reconciler.lab.state import new_id
 from tests.contract.test_engines_agree import ENGINES, Engines, served, take
 from tests.lab_world import skip_without_powershell
 
@@ -96,3 +99,27 @@ def test_one_that_is_off_needs_no_controller(engines: Engines) -> None:
     engines.host.set_property(WITHOUT_SCSI.name, "State", "Running")
 
     assert taken["State"] == "Completed"
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_machine_is_made_in_the_only_version_there_is(tmp_path: Path, engine: str) -> None:
+    skip_without_powershell()
+    hosts = (HostDefinition("hv3", (WITHOUT_SCSI,), os_build=SERVER_2012_R2),)
+    create_lab(tmp_path, LabDefinition(hosts))
+    path = WITHOUT_SCSI.disks[0].path
+    facts = {"Name": "made", "Generation": 1, "MemoryBytes": 1 << 30, "ProcessorCount": 1}
+    facts |= {"Folder": f"{path}-made", "Disk": [f"IDE 1:0={path}"]}
+    with served(tmp_path, "hv3") as engines:
+
+        def made(version: str) -> Any:
+            request = {"RequestId": new_id()}
+            engines.ask(engine, contract.START_CREATION, **request, **facts, Version=version)
+            (ended,) = engines.ask(engine, contract.GET_OPERATION, **request, WaitSeconds=15)
+            return ended["State"]
+
+        engines.do(engine, contract.START_STATE_CHANGE, WITHOUT_SCSI.vm_id, TargetState="Off")
+        engines.do(engine, contract.START_MACHINE_REMOVAL, WITHOUT_SCSI.vm_id)
+        assert [made("9.0"), made("5.0")] == ["Exception", "Completed"]
+        (machine,) = engines.both(contract.GET_MACHINE)
+
+    assert (machine["Name"], machine["Version"]) == ("made", "5.0")

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from reconciler import agent_contract as contract
+from reconciler.adapters.hyperv.calls import AgentCalls
+from reconciler.adapters.hyperv.recovery import HostRecovery, SwapStep
 from reconciler.agent_contract import AgentFunction
 from reconciler.lab.configuration_document import configuration_of
 from reconciler.lab.create import create_lab
@@ -18,6 +20,7 @@ from reconciler.lab.full_lab import CLUSTER_LAB, OLD_01, small_disk
 from reconciler.lab.state import new_id
 from reconciler.lab.targets import list_path
 from reconciler.model.machine import ControllerSlot
+from reconciler.model.names import HostName, RequestId, VmId
 from tests.contract.test_engines_agree import ENGINES, STRANGER, Engines, children, served
 from tests.lab_world import skip_without_powershell
 
@@ -428,6 +431,20 @@ def test_what_cannot_be_imported_is_refused_by_both(host: Engines) -> None:
     assert refusals(host, start, **gone) == {"FileNotFound"}
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+def test_an_import_that_is_stopped_leaves_no_machine(host: Engines, engine: str) -> None:
+    put_away(host, engine)
+    request = {"RequestId": new_id()}
+
+    host.ask(engine, contract.START_IMPORT, **request, **IMPORT)
+    (stopped,) = host.ask(engine, contract.STOP_OPERATION, **request)
+    again = begin(host, engine, contract.START_IMPORT, **IMPORT)
+
+    assert (stopped["State"], stopped["MadeVMId"]) == ("Terminated", None)
+    assert again["State"] == "Completed"
+    assert names(host) == sorted([SQL.name, OLD_01.name])
+
+
 def test_an_import_goes_on_in_another_shell(host: Engines) -> None:
     put_away(host, "powershell")
     request = {"RequestId": new_id()}
@@ -445,3 +462,35 @@ def test_an_import_goes_on_in_another_shell(host: Engines) -> None:
     assert states[-1] == "Completed"
     assert len(states) > len({"Define", "Validate", "Realize"})
     assert names(host) == sorted([SQL.name, OLD_01.name])
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_recovery_to_the_original_place_is_carried_to_its_end(host: Engines, engine: str) -> None:
+    calls = AgentCalls(HostName("hv1"), host.sessions[engine])
+    recovery, vm = HostRecovery(calls), VmId(SQL.vm_id)
+    write_configuration(host)
+    recovered = {disk.path: host.host.book.local(disk.path).read_bytes() for disk in SQL.disks}
+    for path, content in recovered.items():
+        host.host.book.local(f"{path}.{MARK}.new").write_bytes(content)
+        host.host.book.local(path).write_bytes(b"damaged")
+
+    def request() -> RequestId:
+        return RequestId(new_id())
+
+    recovery.turn_off(vm, request())
+    recovery.remove_user_checkpoints(vm, request())
+    recovery.remove_machine(vm, request())
+    for path in recovered:
+        for step in (SwapStep.ASIDE, SwapStep.PLACE):
+            recovery.swap_disk(vm, path, MARK, step, request())
+    places = {disk.slot: disk.path for disk in SQL.disks}
+    made = recovery.import_machine(
+        vm, CONFIGURATION, places, request(), keeps_id=True, may_disconnect=False
+    )
+    for path in recovered:
+        recovery.swap_disk(vm, path, MARK, SwapStep.DELETE_OLD, request())
+
+    assert made == vm
+    assert {p: host.host.book.local(p).read_bytes() for p in recovered} == recovered
+    left = sorted(file.name for file in host.host.book.local(FOLDER).iterdir())
+    assert left == [f"{vm}.vmcx", "disk0.vhdx", "disk1.vhdx"]

@@ -52,6 +52,11 @@ _REFUSALS: Final[Sequence[tuple[frozenset[str], type[ReconcilerError], str]]] = 
         "recover to another place, or under a new id; nothing was changed",
     ),
     (
+        frozenset({"HyperVNotInstalled"}),
+        HostNotReadyError,
+        "install Hyper-V's module there: Install-WindowsFeature Hyper-V-PowerShell",
+    ),
+    (
         frozenset({"NotClustered", "ClusterGroupNotFound", "ClusterRefused"}),
         HostNotReadyError,
         "look at the machine's role in Failover Cluster Manager",

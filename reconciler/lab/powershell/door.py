@@ -46,7 +46,9 @@ class HyperVDoor:
             "powershell_job": lambda a: (
                 self._planned.job(a["RequestId"]) or self._told("Get-ReconcilerOperation", a)
             ),
-            "powershell_stop": lambda a: self._told("Stop-ReconcilerOperation", a),
+            "powershell_stop": lambda a: (
+                self._planned.stop(a["RequestId"]) or self._told("Stop-ReconcilerOperation", a)
+            ),
             "powershell_roles": lambda _: self._roles(),
             "powershell_rename": lambda a: self._rename(a["checkpoint"], a["name"]),
             "powershell_changes": self._changes,

@@ -53,6 +53,13 @@ class PlannedDoor:
             return None
         return [told.pop(0) if len(told) > 1 else told[0]]
 
+    def stop(self, job_id: str) -> bool:
+        """End a job that is told of as running; whether it is one of these."""
+        told = self._jobs.get(job_id)
+        if told and len(told) > 1:
+            told[:] = [{**_DONE, "State": "Terminated", "PercentComplete": 50}]
+        return told is not None
+
     def machines(self) -> list[dict[str, Any]]:
         """The planned machines, as Hyper-V shows them."""
         with self._book.changed:

@@ -24,14 +24,14 @@ $script:ConfigurationFiles = New-Object -TypeName 'System.Collections.Generic.Ha
 $script:CheckpointDisks = New-Object -TypeName 'System.Collections.Generic.HashSet[string]' -ArgumentList ([System.StringComparer]::OrdinalIgnoreCase)
 
 # Constrained sessions load no module by themselves.
-foreach ($name in 'CimCmdlets', 'Microsoft.PowerShell.Diagnostics', 'Hyper-V') {
+foreach ($name in 'CimCmdlets', 'Microsoft.PowerShell.Diagnostics') {
     Import-Module -Name $name
 }
 # Which classes Hyper-V has, as far as anybody asked.
 $script:Classes = @{}
-# Features that a host may lack.
+# Features that a host may lack, and a file server Hyper-V itself.
 $script:Feature = @{}
-foreach ($name in 'FailoverClusters', 'BitLocker', 'Deduplication', 'NetTCPIP', 'SmbShare', 'ServerManager') {
+foreach ($name in 'Hyper-V', 'FailoverClusters', 'BitLocker', 'Deduplication', 'NetTCPIP', 'SmbShare', 'ServerManager') {
     $script:Feature[$name] = [bool](Microsoft.PowerShell.Core\Get-Module -Name $name -ListAvailable)
     if ($script:Feature[$name]) {
         Import-Module -Name $name

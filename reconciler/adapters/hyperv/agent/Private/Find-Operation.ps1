@@ -10,6 +10,7 @@ function Find-Operation {
         Update-Operation -Entry $entry
         if ($Stop -and -not (Test-OperationEnded -State $entry.State)) {
             $job = Get-AgentJob -JobId $entry.JobId
+            $entry.IsStopped = $true
             # 4 is terminate; whether a job can be is its own affair, and told by its state.
             if ($null -ne $job) {
                 [void] (Invoke-CimMethod -InputObject $job -MethodName 'RequestStateChange' -Arguments @{ RequestedState = [uint16] 4 })

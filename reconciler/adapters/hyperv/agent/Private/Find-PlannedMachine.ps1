@@ -3,8 +3,9 @@ function Find-PlannedMachine {
     # gone, one of the wanted id that nothing else is at: there was none when the import began.
     param([object] $Entry, [object] $Job)
     if ($null -ne $Job) {
-        foreach ($system in @(Get-CimAssociatedInstance -InputObject $Job -Association 'Msvm_AffectedJobElement' -ResultClassName 'Msvm_PlannedComputerSystem')) {
-            $Entry.PlannedId = "$($system.Name)".ToLowerInvariant()
+        $about = Get-AffectedPlanned -Job $Job
+        if ($about) {
+            $Entry.PlannedId = $about
         }
     }
     elseif (-not $Entry.PlannedId -and $Entry.Target -eq 'Keep') {

@@ -8,7 +8,7 @@ function Invoke-Again {
             return $found
         }
         catch {
-            if ($attempt -ge $Attempts -or $_.FullyQualifiedErrorId -like 'VMNotFound*') {
+            if ($attempt -ge $Attempts -or $_.FullyQualifiedErrorId -match '^(VMNotFound|HyperVNotInstalled)') {
                 throw
             }
             Start-Sleep -Milliseconds (100 * $attempt)

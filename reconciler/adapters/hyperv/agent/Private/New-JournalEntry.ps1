@@ -20,6 +20,7 @@ function New-JournalEntry {
         Files = @()
         Step = ''
         PlannedId = ''
+        IsStopped = $false
         Given = $null
     }
     foreach ($name in $More.Keys) {

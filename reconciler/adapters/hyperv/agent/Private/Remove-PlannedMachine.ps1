@@ -1,11 +1,15 @@
 function Remove-PlannedMachine {
-    # Remove the planned machine of an import that failed. One that has become a machine stays.
-    param([object] $Entry)
-    if (-not $Entry.PlannedId) {
-        return
-    }
+    # Remove the planned machine of an import that failed, which the job of its first step may tell.
+    # One that has become a machine stays.
+    param([object] $Entry, [object] $Job)
     $isGone = $false
     try {
+        if (-not $Entry.PlannedId -and $null -ne $Job) {
+            $Entry.PlannedId = Get-AffectedPlanned -Job $Job
+        }
+        if (-not $Entry.PlannedId) {
+            return
+        }
         $system = Get-PlannedSystem -Id $Entry.PlannedId
         if ($null -eq $system) {
             return

@@ -6,6 +6,7 @@ function Resolve-DiskFile {
     if ($script:DiskFiles.Contains($Path) -or $script:ConfigurationFiles.Contains($Path)) {
         return
     }
+    Confirm-HyperV -Cmdlet $Cmdlet
     $script:DiskFiles = Get-DiskFileList
     if ($script:DiskFiles.Contains($Path)) {
         return

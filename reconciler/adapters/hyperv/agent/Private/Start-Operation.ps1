@@ -15,6 +15,7 @@ function Start-Operation {
         if ($Entries.Contains($Entry.RequestId)) {
             return ConvertTo-Operation -Entry $Entries[$Entry.RequestId]
         }
+        Confirm-HyperV -Cmdlet $Cmdlet
         if (-not $AnyMachine) {
             Confirm-VM -Cmdlet $Cmdlet -VMId $Entry.VMId
         }

@@ -10,6 +10,12 @@ function Step-Import {
             $Entry.PercentComplete = 100
             return
         }
+        if ($Entry.IsStopped -and $Entry.Step -ne 'Realize') {
+            $Entry.State = 'Terminated'
+            $Entry.ErrorDescription = 'it was asked to stop'
+            Remove-PlannedMachine -Entry $Entry -Job $Job
+            return
+        }
         switch ($Entry.Step) {
             'Define' {
                 Find-PlannedMachine -Entry $Entry -Job $Job
@@ -30,6 +36,6 @@ function Step-Import {
         $Entry.State = 'Exception'
         $Entry.ErrorCode = [long] 32768
         $Entry.ErrorDescription = "$($_.Exception.Message)"
-        Remove-PlannedMachine -Entry $Entry
+        Remove-PlannedMachine -Entry $Entry -Job $null
     }
 }

@@ -24,6 +24,8 @@ function Update-Operation {
     if (Test-OperationEnded -State $state) {
         $Entry.ErrorCode = [long] $job.ErrorCode
         $Entry.ErrorDescription = "$($job.ErrorDescription)"
-        Remove-PlannedMachine -Entry $Entry
+        if ($Entry.Function -eq 'Start-ReconcilerImport') {
+            Remove-PlannedMachine -Entry $Entry -Job $job
+        }
     }
 }

@@ -23,6 +23,7 @@ function Get-ReconcilerDiskChange {
         [long] $Length
     )
 
+    Confirm-HyperV -Cmdlet $PSCmdlet
     if (-not (Test-CheckpointDisk -Path $Path)) {
         Stop-Call -Cmdlet $PSCmdlet -ErrorId 'DiskNotFound' -Target $Path -Message "no checkpoint keeps $Path"
     }

@@ -19,7 +19,7 @@ function Get-ReconcilerRequirement {
         Chimney = Get-ChimneyState
         IntegrationServicesVersion = "$(Get-RegistryValue -Key 'SOFTWARE\Microsoft\Windows NT\CurrentVersion\Virtualization\GuestInstaller\Version' -Name 'Microsoft-Hyper-V-Guest-Installer-Win6x-Package' -IsText)"
         FileServerVssAgent = if ($named.Count -gt 0) { Get-FileServerVssAgent } else { '' }
-        Machines = [object[]] @(Get-MachineRequirement)
+        Machines = [object[]] @(Get-MachineRequirement -Cmdlet $PSCmdlet)
         ShareAccess = [object[]] @($named | ForEach-Object { Get-ShareEntry -Share $_ })
     }
 }

@@ -24,7 +24,9 @@ $script:Methods = @{
     GetDWORDValue = @('hDefKey', 'sSubKeyName', 'sValueName')
     GetStringValue = @('hDefKey', 'sSubKeyName', 'sValueName')
 }
-Import-Module -Name (Join-Path -Path $PSScriptRoot -ChildPath 'Planned.psm1')
+foreach ($part in 'Planned', 'Registry') {
+    Import-Module -Name (Join-Path -Path $PSScriptRoot -ChildPath "$part.psm1")
+}
 foreach ($pair in (Get-PlannedMethod).GetEnumerator()) {
     $script:Methods[$pair.Key] = $pair.Value
 }
@@ -93,7 +95,9 @@ function Get-RawInstance {
         }
         'Win32_Service' {
             $facts = @(Get-Look -Function 'Get-ReconcilerHost')[0]
-            [ordered] @{ Name = 'vmms'; StartMode = 'Auto'; State = 'Running' }
+            if (Microsoft.PowerShell.Core\Get-Module -Name 'Hyper-V' -ListAvailable) {
+                [ordered] @{ Name = 'vmms'; StartMode = 'Auto'; State = 'Running' }
+            }
             [ordered] @{ Name = 'ClusSvc'; StartMode = if ($facts.ClusterName) { 'Auto' } else { 'Disabled' }; State = 'Running' }
         }
         'Win32_Volume' {
@@ -264,34 +268,6 @@ function Start-LabJob {
         return [pscustomobject] @{ ReturnValue = [uint32] $codes[$found.refused]; Job = $null }
     }
     [pscustomobject] @{ ReturnValue = [uint32] 4096; Job = New-Instance -ClassName 'Msvm_ConcreteJob' -Property ([ordered] @{ InstanceID = @($found)[0].RequestId }) }
-}
-
-function Read-Registry {
-    # StdRegProv over the few keys of HKEY_LOCAL_MACHINE that are stood in for; 2 is 'not found'.
-    param([string] $MethodName, [System.Collections.IDictionary] $Arguments)
-    if ($Arguments.hDefKey -ne 2147483650 -or $Arguments.hDefKey -isnot [uint32]) {
-        throw "Invalid hive $($Arguments.hDefKey)"
-    }
-    $facts = @(Get-Look -Function 'Get-ReconcilerRequirement')[0]
-    $types = @($facts.VssProviderTypes)
-    $providers = 'SYSTEM\CurrentControlSet\Services\VSS\Providers'
-    $names = @(for ($number = 0; $number -lt $types.Count; $number++) { '{{b5946137-7b9f-4925-af80-51abd60b2{0:d3}}}' -f $number })
-    $value = $null
-    switch ($Arguments.sSubKeyName) {
-        $providers { $value = [string[]] $names }
-        'SYSTEM\CurrentControlSet\Services\mountmgr' {
-            if ($Arguments.sValueName -eq 'NoAutoMount' -and $facts.NoAutoMount) { $value = [uint32] $facts.NoAutoMount }
-        }
-        'SOFTWARE\Microsoft\Windows NT\CurrentVersion\Virtualization\GuestInstaller\Version' {
-            if ($Arguments.sValueName -eq 'Microsoft-Hyper-V-Guest-Installer-Win6x-Package' -and $facts.IntegrationServicesVersion) { $value = $facts.IntegrationServicesVersion }
-        }
-        default {
-            $place = $names.IndexOf($Arguments.sSubKeyName.Substring($providers.Length + 1))
-            if ($place -ge 0 -and $Arguments.sValueName -eq 'Type') { $value = [uint32] $types[$place] }
-        }
-    }
-    $property = @{ EnumKey = 'sNames'; GetDWORDValue = 'uValue'; GetStringValue = 'sValue' }[$MethodName]
-    [pscustomobject] @{ ReturnValue = [uint32] $(if ($null -eq $value) { 2 } else { 0 }); $property = $value }
 }
 
 function Invoke-CimMethod {
