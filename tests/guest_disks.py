@@ -3,8 +3,12 @@
 import io
 import struct
 from binascii import crc32
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pyfsntfs  # type: ignore[import-not-found]
@@ -16,15 +20,36 @@ IMAGES = Path(__file__).parent / "images"
 SECTOR, MIB = 512, 1 << 20
 FRAGMENTED_BYTES = 16 * MIB
 ODD_PRIMARY = {"listed": (1, 12), "compressed": (14, 2), "sparse": (17, 2)}
-ODD_LOGICAL = {"resident": (21, 2), "linked": (24, 2), "named": (27, 12), "plain": (40, 2)}
+ODD_LOGICAL = {
+    "resident": (21, 2),
+    "linked": (24, 2),
+    "named": (27, 12),
+    "plain": (40, 2),
+    "scattered": (43, 12),
+}
 """Where the volumes of the odd disk are, and their sizes. Units: MiB."""
-ODD_EXTENDED, ODD_END = 20, 43
+ODD_EXTENDED, ODD_END = 20, 55
 
 BASIC_DATA = UUID("ebd0a0a2-b9e5-4433-87c0-68b6b72699c7")
 RESERVED = UUID("e3c9e316-0b5c-4db8-817d-f92df00215ae")
 LDM_METADATA = UUID("5808c8aa-7e8f-42e0-85d2-e1e90434cfb3")
 LDM_DATA = UUID("af9b60a0-1431-4f62-bc68-3311714a69ad")
 STORAGE_SPACES = UUID("e75caf8f-f680-4cee-afa3-b001e56efc2d")
+
+
+@dataclass(frozen=True)
+class Generation:
+    """A guest's disk at one of several moments. Units: bytes."""
+
+    size: int
+    volume: ByteRange
+    count: int
+
+
+GENERATION = Generation(9 * MIB, ByteRange(MIB, 8 * MIB), 4)
+
+
+_HOLE = 1
 
 
 class Memory:
@@ -41,20 +66,33 @@ class Memory:
         return bytes(self.data[offset : offset + length])
 
 
-def unpacked(name: str, size: int) -> bytearray:
+@cache
+def unpacked(name: str, size: int) -> bytes:
     """A committed image."""
     data = bytearray(size)
     for offset, run in unpack_runs((IMAGES / f"{name}.runs.zst").read_bytes()):
         data[offset : offset + len(run)] = run
-    return data
+    return bytes(data)
 
 
 def fragmented(name: str) -> bytearray:
-    return unpacked(name, FRAGMENTED_BYTES)
+    return bytearray(unpacked(name, FRAGMENTED_BYTES))
 
 
 def odd_disk() -> bytearray:
-    return unpacked("odd-volumes", ODD_END * MIB)
+    return bytearray(unpacked("odd-volumes", ODD_END * MIB))
+
+
+def generations() -> list[bytes]:
+    """One guest's disk at each moment."""
+    disk = bytearray(GENERATION.size)
+    disks: list[bytes] = []
+    for offset, run in unpack_runs((IMAGES / "generations.runs.zst").read_bytes()):
+        moment, at = divmod(offset, GENERATION.size)
+        while len(disks) < moment:
+            disks.append(bytes(disk))
+        disk[at : at + len(run)] = run
+    return [*disks, bytes(disk)]
 
 
 def odd_place(name: str) -> ByteRange:
@@ -63,19 +101,66 @@ def odd_place(name: str) -> ByteRange:
     return ByteRange(where * MIB, (where + size) * MIB)
 
 
+def ntfs(volume: bytes | bytearray) -> Any:  # pyfsntfs has no types
+    """A volume as another reader opens it.
+
+    Raises:
+        OSError: It cannot.
+    """
+    reader = pyfsntfs.volume()
+    reader.open_file_object(io.BytesIO(bytes(volume)))
+    return reader
+
+
 def extents_by_libfsntfs(volume: bytes | bytearray, name: str) -> tuple[ByteRange, ...] | None:
     """Where another reader finds a file of the root folder; None where it finds none.
 
     Raises:
         OSError: It cannot read the volume.
     """
-    reader = pyfsntfs.volume()
-    reader.open_file_object(io.BytesIO(bytes(volume)))
-    entry = reader.get_file_entry_by_path(f"\\{name}")
-    if entry is None:
-        return None
-    extents = [entry.get_extent(i)[:2] for i in range(entry.number_of_extents)]
-    return merged(ByteRange(at, at + length) for at, length in extents)
+    entry = ntfs(volume).get_file_entry_by_path(f"\\{name}")
+    return None if entry is None else extents_of(entry)
+
+
+def extents_of(entry: Any) -> tuple[ByteRange, ...]:
+    """Where a file's bytes are; holes are nowhere."""
+    extents = (entry.get_extent(i) for i in range(entry.number_of_extents))
+    return merged(ByteRange(at, at + size) for at, size, flags in extents if not flags & _HOLE)
+
+
+def hashes_by_libfsntfs(volume: bytes | bytearray) -> dict[str, str]:
+    """What every file of a volume holds, the file system's own and other streams too, by path."""
+    return dict(_hashes(ntfs(volume).get_root_directory(), ""))
+
+
+def _hashes(folder: Any, path: str) -> Iterator[tuple[str, str]]:
+    for entry in folder.sub_file_entries:
+        name = f"{path}\\{entry.name}"
+        yield name, sha256(entry.read_buffer(entry.size) if entry.size else b"").hexdigest()
+        for stream in entry.alternate_data_streams:
+            data = stream.read_buffer(stream.get_size()) if stream.get_size() else b""
+            yield f"{name}:{stream.name}", sha256(data).hexdigest()
+        if entry.number_of_sub_file_entries and entry.name != ".":
+            yield from _hashes(entry, name)
+
+
+def cross_links(volume: bytes | bytearray) -> list[str]:
+    """What a check of the disk would call wrong: clusters of two files, or of one but free."""
+    reader = ntfs(volume)
+    cluster = reader.get_cluster_block_size()
+    bitmap = reader.get_file_entry_by_path("\\$Bitmap")
+    used = bitmap.read_buffer(bitmap.size)
+    owners: dict[int, str] = {}
+    wrong = []
+    for entry in map(reader.get_file_entry, range(reader.number_of_file_entries)):
+        if not entry.is_allocated() or entry.name == "$BadClus":
+            continue
+        for part in extents_of(entry):
+            for number in range(part.start // cluster, part.end // cluster):
+                other = owners.setdefault(number, entry.name)
+                if other != entry.name or not used[number // 8] >> number % 8 & 1:
+                    wrong.append(f"cluster {number} of {entry.name}, {other}")
+    return wrong
 
 
 def mbr(*entries: tuple[int, int, int]) -> bytes:
@@ -110,7 +195,7 @@ def gpt(
     }
 
 
-def _gpt_header(sectors: int, table: bytes, **other: int) -> bytes:
+def _gpt_header(sectors: int, told: bytes, **other: int) -> bytes:
     field = {
         "length": 92,
         "here": 1,
@@ -118,7 +203,7 @@ def _gpt_header(sectors: int, table: bytes, **other: int) -> bytes:
         "table": 2,
         "count": 128,
         "entry": 128,
-        "table_crc": crc32(table),
+        "table_crc": crc32(told),
     } | other
     head = struct.pack("<8sIIII", b"EFI PART", 0x10000, field["length"], 0, 0)
     rest = struct.pack("<QQQQ16s", field["here"], field["there"], 34, sectors - 34, bytes(16))

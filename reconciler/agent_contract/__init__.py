@@ -37,6 +37,18 @@ from reconciler.agent_contract.looks import (
 )
 from reconciler.agent_contract.own_files import GET_AGENT_FILE
 from reconciler.agent_contract.prerequisites import GET_REQUIREMENT, MAX_SHARES
+from reconciler.agent_contract.recovery import (
+    DISK_AT,
+    MISSING_SWITCH,
+    RECOVERY,
+    REMOVALS,
+    START_CLUSTER_CHANGE,
+    START_CREATION,
+    START_DISK_SWAP,
+    START_IMPORT,
+    START_MACHINE_REMOVAL,
+    START_USER_CHECKPOINT_REMOVAL,
+)
 from reconciler.agent_contract.shape import (
     CONTRACT_VERSION,
     ENDED,
@@ -59,6 +71,7 @@ from reconciler.agent_contract.shape import (
 
 __all__ = [
     "CONTRACT_VERSION",
+    "DISK_AT",
     "ENDED",
     "FUNCTIONS",
     "GET_AGENT_FILE",
@@ -81,13 +94,22 @@ __all__ = [
     "MAX_READ_BYTES",
     "MAX_SHARES",
     "MAX_WAIT_S",
+    "MISSING_SWITCH",
     "MODULE",
     "READ_FILE",
+    "RECOVERY",
+    "REMOVALS",
     "START_CHECKPOINT",
     "START_CHECKPOINT_REMOVAL",
+    "START_CLUSTER_CHANGE",
     "START_CONVERSION",
+    "START_CREATION",
+    "START_DISK_SWAP",
+    "START_IMPORT",
+    "START_MACHINE_REMOVAL",
     "START_REFERENCE_POINT_REMOVAL",
     "START_STATE_CHANGE",
+    "START_USER_CHECKPOINT_REMOVAL",
     "STOP_OPERATION",
     "SUCCEEDED",
     "AgentFunction",
@@ -118,6 +140,7 @@ FUNCTIONS: tuple[AgentFunction, ...] = (
     GET_DISK_CHANGE,
     READ_FILE,
     GET_BLOCK_HASH,
+    *REMOVALS,
     GET_AGENT_FILE,
     GET_CONFIGURATION_FILE,
 )

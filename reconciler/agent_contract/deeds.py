@@ -21,12 +21,15 @@ OPERATION = (
     Field("ErrorDescription", Kind.STRING, "localised: for people only"),
     Field("CheckpointId", Kind.STRING, "made by this operation", is_optional=True),
     Field("ReferencePointId", Kind.STRING, "made by this operation", is_optional=True),
+    Field("MadeVMId", Kind.STRING, "the machine made by this operation", is_optional=True),
+    Field("Incompatibilities", Kind.STRINGS, "ids of what this host lacks: 33012 is a switch"),
 )
 
 
-def _operation(
+def operation(
     name: str, synopsis: str, *parameters: Parameter, errors: tuple[str, ...]
 ) -> AgentFunction:
+    """A function that starts an operation; the request id is its first parameter."""
     return AgentFunction(
         name,
         synopsis,
@@ -38,7 +41,7 @@ def _operation(
     )
 
 
-START_CHECKPOINT = _operation(
+START_CHECKPOINT = operation(
     "Start-ReconcilerCheckpoint",
     "Begin a recovery checkpoint.",
     VM_ID,
@@ -46,32 +49,37 @@ START_CHECKPOINT = _operation(
     Parameter("ElementName", Kind.STRING, "its name, which marks it as ours", maximum=200),
     errors=("VMNotFound", "MachineBusy"),
 )
-START_CONVERSION = _operation(
+START_CONVERSION = operation(
     "Start-ReconcilerConversion",
     "Turn a recovery checkpoint into a reference point; its differencing disks merge.",
     VM_ID,
     CHECKPOINT_ID,
     errors=("VMNotFound", "CheckpointNotFound", "MachineBusy"),
 )
-START_CHECKPOINT_REMOVAL = _operation(
+START_CHECKPOINT_REMOVAL = operation(
     "Start-ReconcilerCheckpointRemoval",
     "Remove a recovery checkpoint; its differencing disks merge.",
     VM_ID,
     CHECKPOINT_ID,
     errors=("VMNotFound", "CheckpointNotFound", "MachineBusy"),
 )
-START_REFERENCE_POINT_REMOVAL = _operation(
+START_REFERENCE_POINT_REMOVAL = operation(
     "Start-ReconcilerReferencePointRemoval",
     "Remove a reference point.",
     VM_ID,
     Parameter("ReferencePointId", Kind.STRING, "its InstanceID", maximum=1024),
     errors=("VMNotFound", "ReferencePointNotFound", "MachineBusy"),
 )
-START_STATE_CHANGE = _operation(
+START_STATE_CHANGE = operation(
     "Start-ReconcilerStateChange",
-    "Save a running machine, or let a saved one run on.",
+    "Save a running machine, let one run on, or turn one off as by its switch.",
     VM_ID,
-    Parameter("TargetState", Kind.STRING, "the VMState to reach", choices=("Saved", "Running")),
+    Parameter(
+        "TargetState",
+        Kind.STRING,
+        "the VMState to reach",
+        choices=("Saved", "Running", "Off"),
+    ),
     errors=("VMNotFound", "MachineBusy"),
 )
 GET_OPERATION = AgentFunction(

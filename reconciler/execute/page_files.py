@@ -89,7 +89,9 @@ def _by_name(
     held = RecoveryPointDisk(repository, manifest, before.description.id)
     found = page_files(PatchedDisk(held, source, changes), source.logical_sector_bytes)
     if found.unknown:
-        _log.debug(
+        is_first = manifest.point.base is None  # the disk will hardly become another one
+        tell = _log.info if is_first else _log.debug
+        tell(
             Event.PAGE_FILES_UNKNOWN,
             disk=str(before.description.slot),
             reasons=found.unknown[:_MOST_TOLD],

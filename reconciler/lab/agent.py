@@ -67,7 +67,7 @@ class LabAgent:
             self._node.sync()
         if answer := self._answers.get(function.name):
             return list(answer(arguments))
-        started = self._operations.start(function, {k: str(v) for k, v in arguments.items()})
+        started = self._operations.start(function, {k: _text(v) for k, v in arguments.items()})
         return [operation_answer(started)]
 
     def _host(self, _: Arguments) -> Iterable[Answer]:
@@ -191,6 +191,11 @@ def _wanted(arguments: Arguments) -> list[str] | None:
     if not (isinstance(wanted, (list, tuple)) and wanted):
         return None
     return [str(vm_id) for vm_id in wanted]
+
+
+def _text(value: object) -> str:
+    """An argument as the journal keeps it; lists have a line for each item."""
+    return "\n".join(value) if isinstance(value, list | tuple) else str(value)
 
 
 def _number(arguments: Arguments, name: str) -> int:

@@ -1,6 +1,6 @@
 """One host's memory and folder, and the one lock that everything on the host takes."""
 
-import os
+import glob
 import threading
 from pathlib import Path, PureWindowsPath
 
@@ -72,26 +72,22 @@ class HostBook:
         return shadow_path(folder, machine, disk)
 
     def remove_debris(self) -> None:
-        """Delete disk files that no machine has: left by a kill between a file and its save.
+        """Delete differencing files that no machine has: left by a kill around a save.
 
-        In folders that are shared, other hosts have files too: there only what was made over a disk
-        of ours can be debris of ours.
+        Only what was made over a disk of ours can be debris of ours: other files are somebody's,
+        as those of a machine that was removed or is about to be imported.
         """
         disks = [disk for machine in self.state.machines.values() for disk in machine.disks]
         kept = {self.local(path) for disk in disks for path in disk.chain}
         points = [point for m in self.state.machines.values() for point in m.checkpoints]
         kept |= {self.local(path) for point in points for path in point.configuration_files}
-        found = [Path(root) / name for root, _, names in os.walk(self._files) for name in names]
         for base in (self.local(path) for disk in disks for path in disk.chain[:1]):
-            if not base.is_relative_to(self._files):
-                found += base.parent.glob(f"{base.stem}_*.avhd*")
-        for path in found:
-            if path not in kept:
-                path.unlink(missing_ok=True)
-
-    @property
-    def _files(self) -> Path:
-        return self.folder / "files"
+            found = [*base.parent.glob(f"{glob.escape(base.stem)}_*.avhd*")]
+            if base.is_relative_to(self.folder):  # elsewhere others may have theirs
+                found += base.parent.glob("Snapshots/*")
+            for path in found:
+                if path not in kept:
+                    path.unlink(missing_ok=True)
 
 
 def write_state(folder: Path, state: HostState) -> None:

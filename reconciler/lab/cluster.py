@@ -110,3 +110,10 @@ class Cluster:
 def cluster_folders(lab: Path) -> list[Path]:
     """The clusters of a lab folder."""
     return sorted(path.parent for path in lab.glob("*/cluster.json"))
+
+
+def group_state(machine: MachineState) -> str:
+    """The state of a machine's group on the cluster."""
+    if machine.group_state is not None:
+        return machine.group_state
+    return "Online" if machine.state == "Running" else "Offline"

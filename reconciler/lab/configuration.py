@@ -4,13 +4,13 @@ They lie beside the machine's first disk, or where Hyper-V puts them by itself. 
 settings of the machine, so whoever has them back can compare them. Source: hyperv-facts.md §1.8.
 """
 
-import json
 from collections.abc import Iterator
 from pathlib import PureWindowsPath
 from typing import Final
 
 from reconciler.lab import faults
 from reconciler.lab.book import HostBook, is_remote
+from reconciler.lab.configuration_document import configuration_of
 from reconciler.lab.faults import FaultKind
 from reconciler.lab.state import CheckpointState, MachineState
 from reconciler.lab.tracking import SERVER_2016
@@ -100,7 +100,7 @@ def _contents(
     book: HostBook, machine: MachineState, named: PureWindowsPath
 ) -> Iterator[tuple[PureWindowsPath, bytes, int]]:
     """Path, first bytes and size of each file."""
-    settings = _settings(machine)
+    settings = configuration_of(machine)
     memory = machine.memory_bytes if machine.state in _SAVED else 0
     yield named, settings, len(settings)
     if _suffix(book) == "xml":
@@ -111,16 +111,6 @@ def _contents(
     yield named.with_suffix(".vmrs"), b"runtime of " + settings, max(memory, _RUNTIME_BYTES)
     if guest_state_file(book, machine, named.stem):
         yield named.with_suffix(".vmgs"), b"firmware of " + settings, GUEST_STATE_BYTES
-
-
-def _settings(machine: MachineState) -> bytes:
-    shown = ("Name", "Generation", "Version", "Notes")
-    told: dict[str, object] = {name: machine.properties[name] for name in shown}
-    told["VMId"] = machine.vm_id
-    told["Disks"] = [
-        {"Slot": str(disk.slot), "DiskIdentifier": disk.virtual_disk_id} for disk in machine.disks
-    ]
-    return json.dumps(told, sort_keys=True).encode()
 
 
 def _suffix(book: HostBook) -> str:

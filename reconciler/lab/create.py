@@ -9,7 +9,7 @@ from reconciler.errors import TargetExistsError
 from reconciler.lab.book import CLUSTER_STORAGE, HostBook, is_remote, write_state
 from reconciler.lab.checkpoints import child_path
 from reconciler.lab.clock import LabClock
-from reconciler.lab.cluster import UP, Cluster, ClusterState, Group, cluster_folders
+from reconciler.lab.cluster import UP, Cluster, ClusterState, Group, cluster_folders, group_state
 from reconciler.lab.control import host_names
 from reconciler.lab.definition import (
     TWO_HOSTS,
@@ -25,7 +25,6 @@ from reconciler.lab.disks import LabDisk
 from reconciler.lab.file_server import create_file_server, file_server_folders
 from reconciler.lab.guests import Guests
 from reconciler.lab.images.manifest import disk_image
-from reconciler.lab.node import group_state
 from reconciler.lab.shadow import create_shadow
 from reconciler.lab.state import DiskState, HostState, MachineState, ServiceState, VolumeState
 from reconciler.model.machine import DiskFormat, DiskGeometry

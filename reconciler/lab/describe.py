@@ -150,6 +150,8 @@ def operation_answer(record: OperationRecord) -> Answer:
         "ErrorDescription": record.error_description,
         "CheckpointId": record.checkpoint_id,
         "ReferencePointId": record.reference_point_id,
+        "MadeVMId": record.made_vm_id,
+        "Incompatibilities": record.incompatibilities,
     }
 
 

@@ -7,7 +7,7 @@ A process that is killed leaves a chain that can be read; what it was doing may 
 again, a merge, too.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, Self
 from uuid import uuid4
@@ -144,6 +144,15 @@ class LabDisk:
             else:
                 parts.append(bytes(size))
         return b"".join(parts).ljust(length, b"\0")
+
+    def data(self) -> Iterator[tuple[int, bytes]]:
+        """Offset and bytes of everything that the files hold; all else is zeros."""
+        size = self.geometry.virtual_bytes
+        for run in self._layer.runs(0, size):
+            if isinstance(run.place, Nowhere) and not (run.place is Nowhere.BELOW and self._parent):
+                continue
+            for start in range(run.start, run.end, _COPY_BYTES):
+                yield start, self.read(start, min(_COPY_BYTES, run.end - start))
 
     def leave_pending_log(self, offset: int, data: bytes) -> None:
         """Write as a host that then lost its power: data in place, table updates in the log only.

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
+from pathlib import Path
 
 from reconciler.errors import PrerequisiteError
 from reconciler.lab.book import HostBook
@@ -64,6 +65,20 @@ class FileWrite:
             position += place.length
 
 
+def hash_files(disk: DiskState, shadow: Path) -> dict[str, str]:
+    """SHA-256 by path of each file that the image of a disk has, as it is now.
+
+    Guests never write to what has no extents: it is empty, or lies within the file system's tables.
+    """
+    files = disk_image(disk.image).files() if disk.image else ()
+    return {
+        file.path: hash_shadow(shadow, file.places(ByteRange(0, file.size)))
+        if file.extents and file.size
+        else file.sha256
+        for file in files
+    }
+
+
 def known_files(machine: MachineState) -> list[KnownFile]:
     """All files whose content is known, page files left out."""
     return [
@@ -76,7 +91,7 @@ def known_files(machine: MachineState) -> list[KnownFile]:
             size=file.size,
         )
         for disk in machine.disks
-        if disk.chain
+        if disk.image
         for volume in disk_image(disk.image).volumes
         for file in volume.files
         if not file.is_scratch
@@ -92,7 +107,7 @@ def plan_writes(machine: MachineState, seed: str, total_bytes: int) -> list[File
     files = [(disk.number, file) for disk in machine.disks for file in _writable(disk)]
     plain = [pair for pair in files if not pair[1].is_scratch]
     planned: list[FileWrite] = []
-    left = total_bytes
+    left = total_bytes if plain else 0
     while left > 0:
         write = _plan_one(dice.pick(plain), f"{seed}/{len(planned)}", left)
         planned.append(write)
@@ -184,7 +199,7 @@ class Guests:
 
 
 def _writable(disk: DiskState) -> Iterator[ImageFile]:
-    if disk.has_file:
+    if disk.has_file and disk.image:
         yield from (file for file in disk_image(disk.image).files() if file.extents and file.size)
 
 

@@ -8,7 +8,7 @@ by whoever finds it undone.
 from reconciler.agent_contract import OperationState
 from reconciler.errors import HostUnreachableError, MachineBusyError, SettingsError
 from reconciler.lab.book import HostBook
-from reconciler.lab.cluster import DOWN, UP, Cluster, ClusterState, Parcel
+from reconciler.lab.cluster import DOWN, UP, Cluster, ClusterState, Parcel, group_state
 from reconciler.lab.files import FolderLock
 from reconciler.lab.guests import Guests
 from reconciler.lab.operations import Operations
@@ -229,10 +229,3 @@ class ClusterNode:
     @property
     def _name(self) -> str:
         return self._book.state.name
-
-
-def group_state(machine: MachineState) -> str:
-    """The state of a machine's group on the cluster."""
-    if machine.group_state is not None:
-        return machine.group_state
-    return "Online" if machine.state == "Running" else "Offline"

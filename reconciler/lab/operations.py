@@ -25,6 +25,7 @@ from reconciler.lab import checkpoints, configuration, faults, saving
 from reconciler.lab.book import HostBook
 from reconciler.lab.faults import FaultKind
 from reconciler.lab.pace import Delays, Pace
+from reconciler.lab.recovery import Recovery
 from reconciler.lab.state import MachineState, OperationRecord
 from reconciler.lab.wire.body import AgentError
 
@@ -47,6 +48,7 @@ class Operations:
         self._pace = pace
         self._delays = delays
         self._merges_due: set[str] = set()
+        self._recovery = Recovery(book)
         self.moving: set[str] = set()
         """Machines that migrate to another node; nothing may begin on them."""
 
@@ -68,7 +70,7 @@ class Operations:
 
     def is_busy(self, machine: MachineState) -> bool:
         """Whether an operation runs, or the machine is on its way; hold the lock."""
-        return machine.vm_id in self.moving or any(True for _ in self._running(machine))
+        return machine.vm_id in self.moving or any(True for _ in self._running(machine.vm_id))
 
     def start(self, function: AgentFunction, arguments: dict[str, str]) -> OperationRecord:
         """Begin an operation, or show the one that has this request id already.
@@ -76,15 +78,17 @@ class Operations:
         Raises:
             AgentError: As the function declares.
         """
-        request_id, vm_id = arguments["RequestId"], arguments["VMId"]
+        request_id, vm_id = arguments["RequestId"], arguments.get("VMId", "")
         with self._book.changed:
             if known := self._book.state.operations.get(request_id):
                 return known.model_copy()
-            machine = self._book.machine(vm_id)
-            self._refuse_busy(machine)
-            if function is START_CHECKPOINT and self._is_stuck(machine):
-                raise _busy(machine, "is still merging its disks")
-            _refuse_unknown(machine, arguments)
+            machine = self._recovery.machine(function, vm_id)
+            self._refuse_busy(vm_id)
+            if machine:
+                if function is START_CHECKPOINT and self._is_stuck(machine):
+                    raise _busy(vm_id, "is still merging its disks")
+                _refuse_unknown(machine, arguments)
+            self._recovery.check(function, arguments)
             record = OperationRecord(
                 request_id=request_id, function=function.name, vm_id=vm_id, arguments=arguments
             )
@@ -114,7 +118,7 @@ class Operations:
 
     def statuses(self, machine: MachineState) -> list[str]:
         """What is going on with a machine, as names of the operational status."""
-        functions = [record.function for record in self._running(machine)]
+        functions = [record.function for record in self._running(machine.vm_id)]
         running = [_STATUS[function] for function in functions if function in _STATUS]
         is_merging = self._may_merge(machine) or self._is_stuck(machine)
         migrating = ["MigratingVirtualMachine"] if machine.vm_id in self.moving else []
@@ -122,7 +126,9 @@ class Operations:
 
     def state_of(self, machine: MachineState) -> str:
         """Name of the VMState, also on the way from one to another."""
-        passing = (saving.state_on_the_way(machine, record) for record in self._running(machine))
+        passing = (
+            saving.state_on_the_way(machine, record) for record in self._running(machine.vm_id)
+        )
         return next(filter(None, passing), machine.state)
 
     def _begin_later(self, request_id: str) -> None:
@@ -139,21 +145,28 @@ class Operations:
         with self._running_record(request_id) as record:
             if record is None:
                 return
-            machine = self._book.state.machines[record.vm_id]
-            held = configuration.held_files(machine)
+            held = self._held_files(record.vm_id)
             try:
-                self._do(machine, record)
+                self._do(record)
             except checkpoints.RefusedError as refusal:
                 self._end(record, OperationState.EXCEPTION, refusal.code, str(refusal))
             except (OSError, ValueError) as error:
                 self._end(record, OperationState.EXCEPTION, faults.FAILED, str(error))
             else:
+                machine = self._book.state.machines.get(record.vm_id)
                 self._end(record, _success(machine, record))
-                gone = held - configuration.held_files(machine)
-                configuration.remove_files(self._book, gone)
-                self._merge_later(machine)
+                configuration.remove_files(self._book, held - self._held_files(record.vm_id))
+                if machine:
+                    self._merge_later(machine)
 
-    def _do(self, machine: MachineState, record: OperationRecord) -> None:
+    def _held_files(self, vm_id: str) -> set[str]:
+        machine = self._book.state.machines.get(vm_id)
+        return configuration.held_files(machine) if machine else set()
+
+    def _do(self, record: OperationRecord) -> None:
+        if deed := self._recovery.deeds.get(record.function):
+            deed(record)
+            return
         deeds: dict[str, Callable[[MachineState, OperationRecord], None]] = {
             START_CHECKPOINT.name: partial(checkpoints.take, self._book),
             START_CONVERSION.name: partial(checkpoints.convert, self._book),
@@ -161,7 +174,7 @@ class Operations:
             START_REFERENCE_POINT_REMOVAL.name: checkpoints.destroy,
             START_STATE_CHANGE.name: saving.change_state,
         }
-        deeds[record.function](machine, record)
+        deeds[record.function](self._book.state.machines[record.vm_id], record)
 
     def _end(
         self, record: OperationRecord, state: OperationState, code: int = 0, text: str = ""
@@ -205,16 +218,16 @@ class Operations:
                 "OperationNotFound", text, category="ObjectNotFound", target=request_id
             ) from None
 
-    def _running(self, machine: MachineState) -> Iterator[OperationRecord]:
+    def _running(self, vm_id: str) -> Iterator[OperationRecord]:
         for record in self._book.state.operations.values():
-            if record.vm_id == machine.vm_id and not record.has_ended:
+            if vm_id and record.vm_id == vm_id and not record.has_ended:
                 yield record
 
-    def _refuse_busy(self, machine: MachineState) -> None:
-        if machine.vm_id in self.moving:
-            raise _busy(machine, "is migrating")
-        for record in self._running(machine):
-            raise _busy(machine, f"is busy with {record.function}")
+    def _refuse_busy(self, vm_id: str) -> None:
+        if vm_id in self.moving:
+            raise _busy(vm_id, "is migrating")
+        for record in self._running(vm_id):
+            raise _busy(vm_id, f"is busy with {record.function}")
 
     def _may_merge(self, machine: MachineState) -> bool:
         """Whether disks merge, or are about to."""
@@ -234,16 +247,16 @@ class Operations:
             del operations[request_id]
 
 
-def _success(machine: MachineState, record: OperationRecord) -> OperationState:
+def _success(machine: MachineState | None, record: OperationRecord) -> OperationState:
     is_checkpoint = record.function == START_CHECKPOINT.name
-    if is_checkpoint and faults.strikes(machine.faults, FaultKind.CHECKPOINT_WARNS):
+    if machine and is_checkpoint and faults.strikes(machine.faults, FaultKind.CHECKPOINT_WARNS):
         return OperationState.COMPLETED_WITH_WARNINGS
     return OperationState.COMPLETED
 
 
-def _busy(machine: MachineState, why: str) -> AgentError:
-    text = f"'{machine.name}' {why}"
-    return AgentError("MachineBusy", text, category="ResourceBusy", target=machine.vm_id)
+def _busy(vm_id: str, why: str) -> AgentError:
+    text = f"'{vm_id}' {why}"
+    return AgentError("MachineBusy", text, category="ResourceBusy", target=vm_id)
 
 
 def _refuse_unknown(machine: MachineState, arguments: dict[str, str]) -> None:

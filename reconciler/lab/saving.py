@@ -6,7 +6,11 @@ from reconciler.lab.checkpoints import INVALID_STATE, RefusedError
 from reconciler.lab.faults import FaultKind
 from reconciler.lab.state import MachineState, OperationRecord
 
-_WAYS = {"Saved": ("Running", "Saving"), "Running": ("Saved", "Starting")}
+_WAYS = {
+    "Saved": (("Running",), "Saving"),
+    "Running": (("Saved", "Off"), "Starting"),
+    "Off": (("Running", "Saved"), "Stopping"),
+}
 """Target, where it begins, and what is shown on the way. Source: hyperv-facts.md §2.2."""
 
 
@@ -19,11 +23,15 @@ def change_state(machine: MachineState, record: OperationRecord) -> None:
     target = record.arguments["TargetState"]
     if machine.state == target:
         return
-    origin, _ = _WAYS[target]
-    if machine.state != origin:
-        text = f"'{machine.name}' is {machine.state}; only from {origin} it can become {target}."
+    origins, _ = _WAYS[target]
+    if machine.state not in origins:
+        text = f"'{machine.name}' is {machine.state}; from there it cannot become {target}."
         raise RefusedError(INVALID_STATE, text)
-    if target == "Running" and faults.strikes(machine.faults, FaultKind.RESUME_FAILS):
+    if (
+        machine.state == "Saved"
+        and target == "Running"
+        and faults.strikes(machine.faults, FaultKind.RESUME_FAILS)
+    ):
         raise RefusedError(faults.FAILED, f"The saved state of '{machine.name}' cannot be read.")
     machine.properties["State"] = target
 
@@ -32,5 +40,5 @@ def state_on_the_way(machine: MachineState, record: OperationRecord) -> str | No
     """What a machine shows while an operation changes its state; None while none does."""
     if record.function != START_STATE_CHANGE.name or record.state is not OperationState.RUNNING:
         return None
-    origin, passing = _WAYS[record.arguments["TargetState"]]
-    return passing if machine.state == origin else None
+    origins, passing = _WAYS[record.arguments["TargetState"]]
+    return passing if machine.state in origins else None

@@ -154,6 +154,8 @@ class MachineState(Record):
     checkpoints: list[CheckpointState] = Field(default_factory=list)
     reference_points: list[ReferencePointState] = Field(default_factory=list)
     faults: list[FaultRecord] = Field(default_factory=list)
+    switch: str = "LAN"
+    """The virtual switch that its adapter is connected to; empty for none."""
 
     @property
     def name(self) -> str:
@@ -183,6 +185,10 @@ class OperationRecord(Record):
     error_description: str = ""
     checkpoint_id: str | None = None
     reference_point_id: str | None = None
+    made_vm_id: str | None = None
+    incompatibilities: list[str] = Field(default_factory=list)
+    files: list[str] = Field(default_factory=list)
+    """Disk files that the machine had when this took it off the host."""
 
     @property
     def has_ended(self) -> bool:
@@ -241,6 +247,11 @@ class HostState(Record):
     power: Power = Power.ON
     cluster: str = ""
     """The cluster that it is a node of: a folder beside the host's."""
+    switches: list[str] = Field(default_factory=lambda: ["LAN"])
+    disk_folder: str = "C:\\Users\\Public\\Documents\\Hyper-V\\Virtual Hard Disks"
+    machine_folder: str = "C:\\ProgramData\\Microsoft\\Windows\\Hyper-V"
+    target_folders: list[str] = Field(default_factory=list)
+    """Further ones that the administrator lists for recovered machines."""
     volumes: list[VolumeState] = Field(default_factory=list)
     requirements: RequirementState = Field(default_factory=RequirementState)
     events: list[EventRecord] = Field(default_factory=list)

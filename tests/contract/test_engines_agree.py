@@ -7,7 +7,7 @@ import os
 import signal
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from reconciler.agent_contract import AgentFunction, Field, Kind, pack_ranges, u
 from reconciler.lab.control_server import host_control
 from reconciler.lab.create import create_lab
 from reconciler.lab.definition import FIN_SQL01, WEB_01, HostDefinition, LabDefinition
-from reconciler.lab.full_lab import CLUSTER_LAB, FULL_LAB
+from reconciler.lab.full_lab import CLUSTER_LAB, DEV_01, FULL_LAB, OLD_01
 from reconciler.lab.host import LabHost
 from reconciler.lab.pace import Delays
 from reconciler.lab.power import NODE_LOST, note_event
@@ -481,7 +481,7 @@ def test_a_checkpoint_that_goes_wrong_is_told_the_same(
 def test_an_operation_outlives_its_shell_and_can_be_stopped(tmp_path: Path) -> None:
     skip_without_powershell()
     create_lab(tmp_path, LabDefinition((HostDefinition("hv1", (WEB_01,)),)))
-    with served(tmp_path, "hv1", Delays(operation_s=6)) as engines:
+    with served(tmp_path, "hv1", Delays(operation_s=60)) as engines:
         request = {"RequestId": new_id()}
         (machine,) = engines.ask("python", contract.GET_MACHINE)
         more = {"ConsistencyLevel": "Crash", "ElementName": "reconciler ours 3"}
@@ -543,3 +543,44 @@ def test_every_kind_of_machine_is_told_the_same(tmp_path: Path, definition: LabD
             engines.both(contract.GET_HOST)
             engines.both(contract.GET_VOLUME)
             engines.both(contract.GET_MACHINE)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_machine_is_turned_off_cleared_and_removed_by_both(tmp_path: Path, engine: str) -> None:
+    skip_without_powershell()
+    own = replace(DEV_01, has_user_checkpoint=True)
+    create_lab(tmp_path, LabDefinition((HostDefinition("hv1", (own, OLD_01)),)))
+    vm, request = own.vm_id, new_id()
+    with served(tmp_path, "hv1") as engines:
+        refused = [
+            engines.ask(e, contract.START_MACHINE_REMOVAL, RequestId=new_id(), VMId=vm)
+            for e in ENGINES
+        ]
+        off = engines.do(engine, contract.START_STATE_CHANGE, vm, TargetState="Off")
+        held = [
+            engines.ask(e, contract.START_MACHINE_REMOVAL, RequestId=new_id(), VMId=vm)
+            for e in ENGINES
+        ]
+        cleared = engines.do(engine, contract.START_USER_CHECKPOINT_REMOVAL, vm)
+        engines.host.settle()
+        (machine,) = engines.both(contract.GET_MACHINE, VMId=[vm])
+        removal = {"RequestId": request, "VMId": vm}
+        engines.ask(engine, contract.START_MACHINE_REMOVAL, **removal)
+        (removed,) = engines.ask(engine, contract.GET_OPERATION, RequestId=request, WaitSeconds=15)
+        again = engines.ask(engine, contract.START_MACHINE_REMOVAL, **removal)
+        left = engines.both(contract.GET_MACHINE)
+        unknown = [
+            engines.ask(e, f, RequestId=new_id(), VMId=vm)
+            for e in ENGINES
+            for f in (contract.START_MACHINE_REMOVAL, contract.START_USER_CHECKPOINT_REMOVAL)
+        ]
+        disks = [engines.host.book.local(disk.path).is_file() for disk in own.disks]
+
+    assert refused == ["MachineNotOff"] * 2
+    assert held == ["MachineHasCheckpoints"] * 2
+    assert [each["State"] for each in (off, cleared, removed)] == ["Completed"] * 3
+    assert (machine["State"], machine["SnapshotCount"]) == ("Off", 0)
+    assert again == [removed]
+    assert [each["Name"] for each in left] == [OLD_01.name]
+    assert unknown == ["VMNotFound"] * 4
+    assert disks == [True]

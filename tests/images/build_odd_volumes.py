@@ -4,7 +4,8 @@
 
 Needs mkfs.ntfs and ntfs-3g (with FUSE, so root). In order: a page file in hundreds of pieces, more
 than its record can list; a compressed one; a sparse one. As logical drives: one within its record;
-one with two names; one in hundreds of pieces with many names; a plain one.
+one with two names; one in hundreds of pieces with many names; a plain one; one told in a file table
+that is itself in more pieces than its first record can list.
 """
 
 import os
@@ -27,6 +28,7 @@ PAGE = 4096
 COMPRESSED = struct.pack("<I", 0x800)
 PIECES = 900
 NAMES = 12
+FILES = 2000
 
 
 def run(*words: object) -> None:
@@ -75,6 +77,15 @@ def listed(volume: Volume) -> None:
     with volume.mounted() as root:
         (root / "pagefile.sys").write_bytes(bytes(PIECES * PAGE))
         (root / "swapfile.sys").write_bytes(bytes(9 * PAGE))
+
+
+def scattered(volume: Volume) -> None:
+    volume.leave_holes()
+    with volume.mounted() as root:
+        (root / "empty").mkdir()
+        for number in range(FILES):
+            (root / "empty" / str(number)).touch()
+        (root / "pagefile.sys").write_bytes(bytes(20 * PAGE))
 
 
 def compressed(volume: Volume) -> None:
@@ -143,6 +154,7 @@ FILLS = {
     "linked": linked,
     "named": named,
     "plain": plain,
+    "scattered": scattered,
 }
 PRIMARY = [Wanted(*place, FILLS[name]) for name, place in ODD_PRIMARY.items()]
 LOGICAL = [Wanted(*place, FILLS[name]) for name, place in ODD_LOGICAL.items()]

@@ -1,13 +1,13 @@
 """The configuration files of a machine, from its checkpoint to a folder; and the end of merges."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
-import pytest
+from structlog.testing import capture_logs
 
 from reconciler.app import open_app
 from reconciler.execute.outcome import Verdict
+from reconciler.lab.configuration_document import parse_configuration
 from reconciler.logs import Event
 from tests.lab_world import World
 from tests.second_reader.repository import Reader
@@ -38,7 +38,7 @@ def test_they_are_in_each_point_and_come_back_beside_the_disks(small_world: Worl
     reader = Reader(Path(place))
 
     assert sorted(name.rpartition(".")[2] for name in files) == ["vmcx", "vmgs", "vmrs"]
-    assert json.loads(settings)["Name"] == VM
+    assert parse_configuration(settings).name == VM
     assert reader.configuration(point.source, point.id) == files
     assert list((small_world.folder / "back").glob("*.vhdx"))
     assert "3 configuration files" in small_world.cli("show", VM).stdout
@@ -46,14 +46,15 @@ def test_they_are_in_each_point_and_come_back_beside_the_disks(small_world: Worl
 
 
 def test_a_file_that_is_gone_is_told_everywhere(
-    small_world: World, capsys: pytest.CaptureFixture[str]
+    small_world: World,
 ) -> None:
     small_world.cli("lab", "fault", "set", "configuration-gone", "--vm", VM)
-    backed_up(small_world)
+    with capture_logs() as lines:
+        backed_up(small_world)
     small_world.cli("lab", "fault", "clear", "configuration-gone", "--vm", VM)
     files = recovered(small_world, "without")
 
-    assert Event.CONFIGURATION_LEFT_OUT in "".join(capsys.readouterr())
+    assert Event.CONFIGURATION_LEFT_OUT in {line["event"] for line in lines}
     assert b"no such file" in files["not-in-this-recovery-point.txt"]
     assert "! not in it:" in small_world.cli("show", VM).stdout
 

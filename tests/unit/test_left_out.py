@@ -1,6 +1,6 @@
 """The words about what a recovery point left out: of a page file, of a whole disk, of several."""
 
-from reconciler.cli.left_out import left_out_data, left_out_lines
+from reconciler.cli.left_out import Told, left_out_data, left_out_lines
 from reconciler.model.protection import LeftOut
 
 KIB, MIB = 1 << 10, 1 << 20
@@ -46,7 +46,7 @@ def test_a_whole_disk_says_by_which_pattern_and_since_when_its_bytes_are_old() -
 
 
 def test_disks_stand_in_the_order_of_their_slots() -> None:
-    told = {"SCSI 0:1": [LeftOut(0, 512, DISK)], "SCSI 0:0": [LeftOut(0, 1, PAGING)]}
+    told: Told = {"SCSI 0:1": [LeftOut(0, 512, DISK)], "SCSI 0:0": [LeftOut(0, 1, PAGING)]}
 
     lines = list(left_out_lines(told))
 
@@ -58,7 +58,7 @@ def test_disks_stand_in_the_order_of_their_slots() -> None:
 
 
 def test_a_program_is_told_every_range() -> None:
-    told = {
+    told: Told = {
         "SCSI 0:1": [LeftOut(0, 512, DISK)],
         "SCSI 0:0": [LeftOut(0, 64, PAGING), LeftOut(128, 192, "swapfile.sys")],
     }

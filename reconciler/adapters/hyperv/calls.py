@@ -1,25 +1,28 @@
 """Calls of contract functions: answers checked, failures translated, operations awaited."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 from reconciler import agent_contract as contract
-from reconciler.adapters.hyperv.decode import Answer, Decoder, broken_contract
+from reconciler.adapters.hyperv.decode import Answer, Decoder, broken_contract, texts_of
 from reconciler.adapters.hyperv.session import AgentFailure
 from reconciler.agent_contract import AgentFunction, OperationState
 from reconciler.errors import (
     CheckpointFailedError,
     DiskUnreadableError,
     HostError,
+    HostNotReadyError,
     HostRefusedError,
     HostUnreachableError,
     ItemNotFoundError,
     MachineBusyError,
+    PrerequisiteError,
     ReconcilerError,
     StateChangeFailedError,
+    TargetExistsError,
     TrackingLostError,
 )
 from reconciler.model.names import HostName, RequestId
@@ -30,7 +33,41 @@ OPERATION_DEADLINE_S: Final = 30 * 60.0
 
 _FAILURES: Final[Mapping[str, type[HostError]]] = {
     contract.START_STATE_CHANGE.name: StateChangeFailedError
-}
+} | {function.name: HostError for function in contract.RECOVERY}
+_REFUSALS: Final[Sequence[tuple[frozenset[str], type[ReconcilerError], str]]] = (
+    (
+        frozenset({"VMNotFound", "CheckpointNotFound", "ReferencePointNotFound"}),
+        ItemNotFoundError,
+        "it was removed or has moved since; the next pass looks again",
+    ),
+    (frozenset({"MachineBusy"}), MachineBusyError, "the next pass tries again"),
+    (
+        frozenset({"MachineNotOff", "MachineHasCheckpoints"}),
+        PrerequisiteError,
+        "turn the machine off, and remove its checkpoints, before this",
+    ),
+    (
+        frozenset({"MachineExists", "FileExists", "FileInUse"}),
+        TargetExistsError,
+        "recover to another place, or under a new id; nothing was changed",
+    ),
+    (
+        frozenset({"NotClustered", "ClusterGroupNotFound", "ClusterRefused"}),
+        HostNotReadyError,
+        "look at the machine's role in Failover Cluster Manager",
+    ),
+    (
+        frozenset({"TrackingUnknown"}),
+        TrackingLostError,
+        "the disk's hashes are compared instead; nothing needs to be done",
+    ),
+    (
+        frozenset({"DiskNotFound", "FileNotFound", "RangeNotAllowed"}),
+        DiskUnreadableError,
+        "the disk may have been moved; the next pass looks again",
+    ),
+)
+"""What an error id of the contract means here. Whatever else a host refuses, it refuses."""
 _STATES = {state.value: state for state in OperationState}
 
 
@@ -87,7 +124,7 @@ class AgentCalls:
         raise failed(
             f"{start.name} on {self.host} ended as {ended['State']} "
             f"(code {ended['ErrorCode']}): {ended['ErrorDescription']}",
-            hint="look at Microsoft-Windows-Hyper-V-VMMS-Admin on the host; the next pass retries",
+            hint=_hint(ended),
             host=self.host,
         )
 
@@ -135,24 +172,18 @@ class AgentCalls:
     def _translated(self, failure: AgentFailure) -> ReconcilerError:
         """The error of ours for an error id of the contract."""
         text = f"{self.host}: {failure.text}"
-        match failure.error_id:
-            case "VMNotFound" | "CheckpointNotFound" | "ReferencePointNotFound":
-                return ItemNotFoundError(
-                    text, hint="it was removed or has moved since; the next pass looks again"
-                )
-            case "MachineBusy":
-                return MachineBusyError(text, hint="the next pass tries again")
-            case "TrackingUnknown":
-                return TrackingLostError(
-                    text, hint="the disk's hashes are compared instead; nothing needs to be done"
-                )
-            case "DiskNotFound" | "FileNotFound" | "RangeNotAllowed":
-                return DiskUnreadableError(
-                    text, hint="the disk may have been moved; the next pass looks again"
-                )
-            case _:
-                return HostRefusedError(
-                    f"{self.host} refused {failure.function}: {failure.text} ({failure.error_id})",
-                    hint="compare the agent's version and rights on the host with the README",
-                    host=self.host,
-                )
+        for ids, error, hint in _REFUSALS:
+            if failure.error_id in ids:
+                return error(text, hint=hint)
+        return HostRefusedError(
+            f"{self.host} refused {failure.function}: {failure.text} ({failure.error_id})",
+            hint="compare the agent's version and rights on the host with the README",
+            host=self.host,
+        )
+
+
+def _hint(ended: Answer) -> str:
+    """What to do about an operation that ended without success."""
+    if contract.MISSING_SWITCH in texts_of(ended, "Incompatibilities"):
+        return "the host lacks the machine's virtual switch: make one, or recover disconnected"
+    return "look at Microsoft-Windows-Hyper-V-VMMS-Admin on the host; the next pass retries"

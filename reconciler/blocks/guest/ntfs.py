@@ -1,12 +1,12 @@
 """Page files in the root folder of an NTFS volume."""
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final
 
 from reconciler.blocks.guest.bytes import GuestBytes, NotUnderstood, number
 from reconciler.blocks.guest.ntfs_records import (
     ATTRIBUTE_LIST,
-    BITMAP,
     DATA,
     FILE_NAME,
     INDEX_ALLOCATION,
@@ -29,6 +29,7 @@ PAGE_FILES: Final = frozenset({"pagefile.sys", "swapfile.sys"})
 OEM: Final = b"NTFS    "
 
 _ROOT: Final = 5
+_NO_BASE: Final = Reference(0, 0)
 _INDEX: Final = "$I30"
 _MOST_CLUSTER_BYTES: Final = 2 << 20
 _MOST_INDEX_BYTES: Final = 2 << 20
@@ -36,6 +37,8 @@ _MOST_LIST_BYTES: Final = 256 << 10
 _MOST_RUNS: Final = 65_536
 _POWERS: Final = frozenset(1 << n for n in range(9, 17))
 _SIGNED: Final = 0x80
+_SMALL_UNIT: Final = 512
+"""Units: bytes, of places in an index with blocks smaller than a cluster."""
 
 
 class NtfsVolume:
@@ -74,7 +77,8 @@ class NtfsVolume:
 
     def _extents(self, name: str, found: Reference) -> list[ByteRange]:
         record = self._record(found)
-        names = [file_name(a.content or b"") for a in self._parts(found, record, FILE_NAME)]
+        first_two = islice(self._parts(found, record, FILE_NAME), 2)
+        names = [file_name(part.content or b"") for part in first_two]
         if [(folder.record, own.lower()) for folder, own in names] != [(_ROOT, name)]:
             raise NotUnderstood(f"{name} has another name, or another folder")
         flags, runs = self._whole(found, record)
@@ -83,27 +87,39 @@ class NtfsVolume:
         return [self._place(run) for run in runs.all]
 
     def _entries(self, folder: Record) -> Iterator[tuple[Reference, str]]:
+        """Each file of a folder; what the tree of its index does not lead to is of old."""
+        root, block_bytes, index = self._index(folder)
+        nodes = [root]
+        seen: set[int] = set()
+        while nodes:
+            for entry in index_entries(nodes.pop()):
+                if entry.file is not None:
+                    yield entry.file, entry.name
+                if entry.child in seen:
+                    raise NotUnderstood("its root folder has an index that runs in a circle")
+                if entry.child is not None:
+                    seen.add(entry.child)
+                    nodes.append(self._node(index, block_bytes, entry.child))
+
+    def _index(self, folder: Record) -> tuple[bytes, int, bytes]:
+        """The root node of a folder's index, the size of its other nodes, and those."""
         roots = folder.of(INDEX_ROOT, _INDEX)
         if len(roots) != 1 or roots[0].content is None:
             raise NotUnderstood("its root folder has no index")
-        yield from index_entries(roots[0].content[16:])
         block_bytes = number(roots[0].content, 8, 4)
         blocks = folder.of(INDEX_ALLOCATION, _INDEX)
-        if not blocks:
-            if folder.of(ATTRIBUTE_LIST):
-                raise NotUnderstood("its root folder is in too many parts")
-            return
         if len(blocks) > 1 or block_bytes not in _POWERS:
             raise NotUnderstood("its root folder has an impossible index")
-        bitmaps = folder.of(BITMAP, _INDEX)
-        if len(bitmaps) != 1:
-            raise NotUnderstood("its root folder does not say which parts of its index are used")
-        data = self._content(blocks[0], _MOST_INDEX_BYTES)
-        used = self._content(bitmaps[0], _MOST_INDEX_BYTES)
-        for block in range(len(data) // block_bytes):
-            if number(used, block // 8, 1) >> block % 8 & 1:  # others name files of old
-                at = block * block_bytes
-                yield from index_entries(repaired(data[at : at + block_bytes], b"INDX")[24:])
+        index = self._content(blocks[0], _MOST_INDEX_BYTES) if blocks else b""
+        return roots[0].content[16:], block_bytes, index
+
+    def _node(self, index: bytes, block_bytes: int, vcn: int) -> bytes:
+        unit = self.cluster_bytes if self.cluster_bytes <= block_bytes else _SMALL_UNIT
+        at = vcn * unit
+        block = repaired(index[at : at + block_bytes], b"INDX")
+        if at % block_bytes or number(block, 16, 8) != vcn:
+            raise NotUnderstood("a node of an index is not where it should be")
+        return block[24:]
 
     def _whole(self, of: Reference, record: Record) -> tuple[int, Runs]:
         """Flags and runs of a file's bytes."""
@@ -127,25 +143,23 @@ class NtfsVolume:
             return
         entries = listed(self._content(lists[0], _MOST_LIST_BYTES), kind)
         for first, where in sorted(entries, key=lambda entry: entry[0]):
-            record = base if where.record == of.record else self._extension(of, base, where)
+            record = base
+            if where.record != of.record:
+                record = self._record(where, Reference(of.record, base.sequence))
             found = [a for a in record.of(kind) if a.first_vcn == first]
             if len(found) != 1:
                 raise NotUnderstood("a part of a file is not where it should be")
             yield found[0]
 
-    def _extension(self, of: Reference, base: Record, where: Reference) -> Record:
-        record = self._record(where)
-        if record.base != Reference(of.record, base.sequence):
-            raise NotUnderstood("a part of a file belongs to another one")
-        return record
-
-    def _record(self, wanted: Reference) -> Record:
-        """A record; sequence 0 takes whichever use of it there is."""
+    def _record(self, wanted: Reference, base: Reference = _NO_BASE) -> Record:
+        """A record that extends this one; sequence 0 takes whichever use of it there is."""
         record = parse_record(
             self._read(self._table, wanted.record * self._record_bytes, self._record_bytes)
         )
         if wanted.sequence and record.sequence != wanted.sequence:
             raise NotUnderstood("a record is in use for another file")
+        if record.base != base:
+            raise NotUnderstood("a part of a file belongs to another one")
         return record
 
     def _content(self, attribute: Attribute, most_bytes: int) -> bytes:

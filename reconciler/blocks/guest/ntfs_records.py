@@ -16,7 +16,6 @@ DATA: Final = 0x80
 ATTRIBUTE_LIST: Final = 0x20
 INDEX_ROOT: Final = 0x90
 INDEX_ALLOCATION: Final = 0xA0
-BITMAP: Final = 0xB0
 
 _END: Final = 0xFFFFFFFF
 _STRIDE: Final = 512
@@ -25,6 +24,9 @@ _MOST_ATTRIBUTES: Final = 256
 _REFERENCE: Final = (1 << 48) - 1
 _HEADER: Final = Struct("<IIBBHHH")
 _MOST_RUN_FIELD: Final = 8
+_HAS_NODE_BELOW: Final = 1
+_IS_LAST: Final = 2
+_VCN_BYTES: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,16 @@ class Reference:
 
     record: int
     sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class IndexEntry:
+    """A file of a folder, or the end of a node of its index."""
+
+    file: Reference | None
+    name: str
+    child: int | None
+    """First cluster, within the index, of the node with names before this one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,8 +199,8 @@ def _runs(body: bytes, at: int) -> Iterator[Run]:
         at = end
 
 
-def index_entries(node: bytes) -> Iterator[tuple[Reference, str]]:
-    """The files that a node of a folder's index names; a node begins with its header.
+def index_entries(node: bytes) -> Iterator[IndexEntry]:
+    """What a node of a folder's index names, and its nodes below; a node begins with its header.
 
     Raises:
         NotUnderstood: It breaks the format.
@@ -202,11 +214,15 @@ def index_entries(node: bytes) -> Iterator[tuple[Reference, str]]:
             number(node, at + 10, 2),
             number(node, at + 12, 1),
         )
-        if flags & 2:
-            return
-        if length < 16 + key_length or at + length > end:
+        below = flags & _HAS_NODE_BELOW and _VCN_BYTES
+        if length < 16 + key_length + below or at + length > end:
             raise NotUnderstood("an entry of an index has an impossible length")
-        yield reference(number(node, at, 8)), file_name(node[at + 16 : at + 16 + key_length])[1]
+        child = number(node, at + length - _VCN_BYTES, 8) if below else None
+        if flags & _IS_LAST:
+            yield IndexEntry(None, "", child)
+            return
+        name = file_name(node[at + 16 : at + 16 + key_length])[1]
+        yield IndexEntry(reference(number(node, at, 8)), name, child)
         at += length
     raise NotUnderstood("a node of an index has no end")
 

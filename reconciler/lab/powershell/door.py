@@ -44,6 +44,7 @@ class HyperVDoor:
             "powershell_start": lambda a: self._start(a["function"], a["arguments"]),
             "powershell_job": lambda a: self._told("Get-ReconcilerOperation", a),
             "powershell_stop": lambda a: self._told("Stop-ReconcilerOperation", a),
+            "powershell_roles": lambda _: self._roles(),
             "powershell_rename": lambda a: self._rename(a["checkpoint"], a["name"]),
             "powershell_changes": self._changes,
         }
@@ -147,6 +148,16 @@ class HyperVDoor:
             point.name = name
             self._book.save()
             return []
+
+    def _roles(self) -> object:
+        """The state, by machine, of what the cluster is about to stop or start."""
+        passing = {"TakeOffline": "OfflinePending", "BringOnline": "OnlinePending"}
+        with self._book.changed:
+            return {
+                record.vm_id: passing[record.arguments["Change"]]
+                for record in self._book.state.operations.values()
+                if not record.has_ended and record.arguments.get("Change") in passing
+            }
 
     def _point(self, checkpoint_id: str) -> CheckpointState | None:
         machines: list[MachineState] = list(self._book.state.machines.values())

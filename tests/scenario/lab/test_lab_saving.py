@@ -53,8 +53,24 @@ def test_a_machine_that_is_saved_already_stays_so(hv1: LabHost) -> None:
     assert state(hv1) == "Saved"
 
 
-@pytest.mark.parametrize("target", ["Saved", "Running"])
-@pytest.mark.parametrize("actual", ["Off", "PausedCritical"])
+def test_a_machine_that_is_off_starts_and_is_turned_off_again(hv1: LabHost) -> None:
+    hv1.set_property(NAME, "State", "Off")
+
+    assert become(hv1, "Running")["State"] == "Completed"
+    assert state(hv1) == "Running"
+    assert become(hv1, "Off")["State"] == "Completed"
+    assert state(hv1) == "Off"
+
+
+@pytest.mark.parametrize(
+    ("actual", "target"),
+    [
+        ("Off", "Saved"),
+        ("PausedCritical", "Saved"),
+        ("PausedCritical", "Running"),
+        ("PausedCritical", "Off"),
+    ],
+)
 def test_a_machine_in_another_state_is_refused(hv1: LabHost, actual: str, target: str) -> None:
     hv1.set_property(NAME, "State", actual)
 

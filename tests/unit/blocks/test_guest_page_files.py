@@ -1,5 +1,7 @@
 """Page files are found where libfsntfs finds them, and what is damaged hides nothing else."""
 
+import struct
+
 import pytest
 
 from reconciler.blocks.guest.bytes import GuestBytes, NotUnderstood
@@ -18,6 +20,7 @@ from tests.guest_disks import (
     odd_place,
 )
 
+CLUSTER = 4096
 SMALL = [image for image in read_manifest().images if image.virtual_bytes < 1 << 30]
 
 
@@ -70,6 +73,33 @@ def test_a_page_file_that_other_records_list_is_where_another_reader_finds_it() 
         assert merged(within) == extents_by_libfsntfs(odd_disk()[place.start : place.end], file)
 
 
+def test_a_file_table_that_its_first_record_cannot_list_is_read_whole() -> None:
+    place = odd_place("scattered")
+    reader = odd_volume("scattered")
+    found = dict(reader.page_files())
+
+    within = [ByteRange(p.start - place.start, p.end - place.start) for p in found["pagefile.sys"]]
+    assert merged(within) == extents_by_libfsntfs(
+        odd_disk()[place.start : place.end], "pagefile.sys"
+    )
+
+
+def test_an_index_that_runs_in_a_circle_is_refused() -> None:
+    place = odd_place("plain")
+    data = odd_disk()[place.start : place.end]
+    named = data.index("pagefile.sys".encode("utf-16-le"), data.index(b"INDX"))
+    block = named // CLUSTER * CLUSTER
+    assert data[block : block + 4] == b"INDX"
+    end = block + 24 + int.from_bytes(data[block + 28 : block + 32], "little")
+    data[end - 16 : end + 8] = struct.pack(
+        "<QHHHHQ", 0, 24, 0, 3, 0, 0
+    )  # a last entry, with a node
+    data[block + 28 : block + 32] = (end + 8 - block - 24).to_bytes(4, "little")
+
+    with pytest.raises(NotUnderstood, match="in a circle"):
+        list(NtfsVolume(GuestBytes(Memory(data)), ByteRange(0, len(data)), 512).page_files())
+
+
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
@@ -119,3 +149,21 @@ def test_a_volume_that_bitlocker_locks_is_told() -> None:
 
     assert found.scratch == ()
     assert f"volume at {start}: it is locked by BitLocker" in found.unknown
+
+
+@pytest.mark.parametrize(
+    ("step", "most_reads"), [(1, 4096), (512, 4096), (65_536, 64), (1000, 4096)]
+)
+def test_of_a_disk_no_more_is_read_than_any_real_one_needs(step: int, most_reads: int) -> None:
+    memory = Memory(bytes(1 << 20))
+    guest = GuestBytes(memory)
+
+    for _ in range(most_reads):
+        guest.read(0, step)
+    with pytest.raises(NotUnderstood, match="too large"):
+        guest.read(0, step)
+
+    assert memory.reads == guest.reads == most_reads
+    assert memory.bytes_read == guest.bytes_read <= 4 << 20
+    with pytest.raises(NotUnderstood, match="are not on the disk"):
+        guest.read(1 << 20, 1)

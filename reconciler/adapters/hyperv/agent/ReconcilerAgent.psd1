@@ -24,6 +24,9 @@
         'Get-ReconcilerDiskChange'
         'Read-ReconcilerFile'
         'Get-ReconcilerBlockHash'
+        'Start-ReconcilerMachineRemoval'
+        'Start-ReconcilerUserCheckpointRemoval'
+        'Start-ReconcilerClusterChange'
         'Get-ReconcilerAgentFile'
         'Get-ReconcilerConfigurationFile'
     )

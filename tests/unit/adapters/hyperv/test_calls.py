@@ -45,6 +45,8 @@ def operation(state: str, **changes: object) -> dict[str, object]:
         "ErrorDescription": "",
         "CheckpointId": None,
         "ReferencePointId": None,
+        "MadeVMId": None,
+        "Incompatibilities": [],
     } | changes
 
 
@@ -166,7 +168,8 @@ def test_an_error_id_of_the_agent_is_an_error_of_ours(
 
 
 def test_every_error_id_of_the_contract_is_known_here() -> None:
-    ids = {error_id for function in contract.FUNCTIONS for error_id in function.error_ids}
+    functions = {*contract.FUNCTIONS, *contract.RECOVERY}
+    ids = {error_id for function in functions for error_id in function.error_ids}
     refusals = {"PathNotAllowed", "OperationNotFound"}  # never ordinary: the second is met first
     for error_id in ids - refusals:
         scripted = session({contract.GET_MACHINE: [failure(error_id)]})

@@ -32,6 +32,14 @@ function Complete-Operation {
                 $failure = 'the reference point is still there'
             }
         }
+        'Start-ReconcilerMachineRemoval' {
+            if ($null -ne (Get-MachineSystem -VMId $Entry.VMId)) {
+                $failure = 'the machine is still there'
+            }
+        }
+        'Start-ReconcilerClusterChange' {
+            $failure = Get-RoleFailure -Entry $Entry
+        }
         'Start-ReconcilerStateChange' {
             if ($null -eq $Job -and "$((Get-VM -Id $Entry.VMId).State)" -ne $Entry.Target) {
                 $failure = 'the machine is in another state'

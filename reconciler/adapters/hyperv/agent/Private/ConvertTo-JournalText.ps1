@@ -5,5 +5,5 @@ function ConvertTo-JournalText {
     for ($number = 0; $number -lt $ended.Count - $script:KeptOperations; $number++) {
         $Entries.Remove($ended[$number].RequestId)
     }
-    ConvertTo-Json -InputObject @{ Version = 1; Entries = @($Entries.Values) } -Depth 4 -Compress
+    ConvertTo-Json -InputObject @{ Version = 1; Entries = @($Entries.Values) } -Depth 5 -Compress
 }

@@ -10,5 +10,7 @@ function ConvertTo-Operation {
         ErrorDescription = "$($Entry.ErrorDescription)"
         CheckpointId = $Entry.CheckpointId
         ReferencePointId = $Entry.ReferencePointId
+        MadeVMId = $Entry.MadeVMId
+        Incompatibilities = [string[]] @($Entry.Incompatibilities)
     }
 }

@@ -11,7 +11,9 @@ function Find-Operation {
         if ($Stop -and -not (Test-OperationEnded -State $entry.State)) {
             $job = Get-AgentJob -JobId $entry.JobId
             # 4 is terminate; whether a job can be is its own affair, and told by its state.
-            [void] (Invoke-CimMethod -InputObject $job -MethodName 'RequestStateChange' -Arguments @{ RequestedState = [uint16] 4 })
+            if ($null -ne $job) {
+                [void] (Invoke-CimMethod -InputObject $job -MethodName 'RequestStateChange' -Arguments @{ RequestedState = [uint16] 4 })
+            }
             Update-Operation -Entry $entry
         }
         ConvertTo-Operation -Entry $entry

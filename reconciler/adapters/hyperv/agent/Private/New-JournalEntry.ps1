@@ -12,9 +12,15 @@ function New-JournalEntry {
         ErrorDescription = ''
         CheckpointId = $null
         ReferencePointId = $null
+        MadeVMId = $null
+        Incompatibilities = @()
         Target = ''
         ElementName = ''
         Before = @()
+        Files = @()
+        Step = ''
+        PlannedId = ''
+        Given = $null
     }
     foreach ($name in $More.Keys) {
         $entry[$name] = $More[$name]

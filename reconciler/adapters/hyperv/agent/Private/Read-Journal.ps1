@@ -8,7 +8,7 @@ function Read-Journal {
     try {
         $found = [System.IO.File]::ReadAllText($Path) | ConvertFrom-Json
         foreach ($entry in @($found.Entries)) {
-            $entries[$entry.RequestId] = $entry
+            $entries[$entry.RequestId] = Complete-JournalEntry -Entry $entry
         }
     }
     catch {

@@ -22,6 +22,8 @@ function Set-OperationBegun {
     else {
         $Entry.State = 'Exception'
         $Entry.ErrorCode = $code
-        $Entry.ErrorDescription = "the method answered $code"
+        if (-not $Entry.ErrorDescription) {
+            $Entry.ErrorDescription = "the method answered $code"
+        }
     }
 }

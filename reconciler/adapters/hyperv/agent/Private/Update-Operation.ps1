@@ -5,6 +5,10 @@ function Update-Operation {
         return
     }
     $job = Get-AgentJob -JobId $Entry.JobId
+    if ($null -eq $job -and (Test-RoleChanging -Entry $Entry)) {
+        $Entry.State = 'Running'
+        return
+    }
     if ($null -eq $job) {
         # Removed some minutes after its end: what it was to do tells whether it was done.
         Complete-Operation -Entry $Entry -Job $null -State 'Completed'

@@ -1,7 +1,7 @@
 function Start-ReconcilerStateChange {
     <#
     .SYNOPSIS
-    Save a running machine, or let a saved one run on.
+    Save a running machine, let one run on, or turn one off as by its switch.
     #>
     [CmdletBinding()]
     [OutputType('Reconciler.Operation')]
@@ -15,7 +15,7 @@ function Start-ReconcilerStateChange {
         [string] $VMId,
 
         [Parameter(Mandatory = $true)]
-        [ValidateSet('Saved', 'Running')]
+        [ValidateSet('Saved', 'Running', 'Off')]
         [string] $TargetState
     )
 
@@ -25,8 +25,8 @@ function Start-ReconcilerStateChange {
         if ("$((Get-VM -Id $Entry.VMId).State)" -eq $Entry.Target) {
             return
         }
-        # Source: RequestedState of Msvm_ComputerSystem: 2 enabled, 6 enabled but offline.
-        $states = @{ Running = [uint16] 2; Saved = [uint16] 6 }
+        # Source: RequestedState of Msvm_ComputerSystem: 2 enabled, 3 disabled, 6 enabled but offline.
+        $states = @{ Running = [uint16] 2; Off = [uint16] 3; Saved = [uint16] 6 }
         @{
             InputObject = Get-MachineSystem -VMId $Entry.VMId
             MethodName = 'RequestStateChange'

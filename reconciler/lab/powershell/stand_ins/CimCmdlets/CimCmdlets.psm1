@@ -13,6 +13,7 @@ $script:Singletons = @(
 )
 $script:Methods = @{
     CreateSnapshot = @('AffectedSystem', 'SnapshotSettings', 'SnapshotType')
+    DestroySystem = @('AffectedSystem')
     DestroySnapshot = @('AffectedSnapshot')
     ConvertToReferencePoint = @('AffectedSnapshot', 'ReferencePointSettings')
     DestroyReferencePoint = @('AffectedReferencePoint')
@@ -246,7 +247,7 @@ function Start-LabJob {
     param([string] $Function, [hashtable] $Arguments)
     $found = Invoke-Lab -Operation 'powershell_start' -Arguments @{ function = $Function; arguments = $Arguments }
     if (Test-Refused -Answer $found) {
-        $codes = @{ MachineBusy = 32774; VMNotFound = 32777; CheckpointNotFound = 32773; ReferencePointNotFound = 32773 }
+        $codes = @{ MachineBusy = 32774; MachineNotOff = 32775; MachineHasCheckpoints = 32775; VMNotFound = 32777; CheckpointNotFound = 32773; ReferencePointNotFound = 32773 }
         return [pscustomobject] @{ ReturnValue = [uint32] $codes[$found.refused]; Job = $null }
     }
     [pscustomobject] @{ ReturnValue = [uint32] 4096; Job = New-Instance -ClassName 'Msvm_ConcreteJob' -Property ([ordered] @{ InstanceID = @($found)[0].RequestId }) }
@@ -332,6 +333,9 @@ function Invoke-CimMethod {
             $found = Invoke-Lab -Operation 'powershell_rename' -Arguments @{ checkpoint = $settings.ConfigurationID.ToLowerInvariant(); name = $settings.ElementName }
             [pscustomobject] @{ ReturnValue = [uint32] $(if (Test-Refused -Answer $found) { 32773 } else { 0 }); Job = $null }
         }
+        'Msvm_VirtualSystemManagementService.DestroySystem' {
+            Start-LabJob -Function 'Start-ReconcilerMachineRemoval' -Arguments @{ VMId = $Arguments.AffectedSystem.Name.ToLowerInvariant() }
+        }
         'Msvm_ImageManagementService.GetVirtualDiskChanges' {
             $found = Invoke-Lab -Operation 'powershell_changes' -Arguments @{ Path = $Arguments.Path; LimitId = $Arguments.LimitId; Offset = [long] $Arguments.ByteOffset; Length = [long] $Arguments.ByteLength }
             if (Test-Refused -Answer $found) {
@@ -347,7 +351,7 @@ function Invoke-CimMethod {
             }
         }
         'Msvm_ComputerSystem.RequestStateChange' {
-            $states = @{ 2 = 'Running'; 6 = 'Saved' }
+            $states = @{ 2 = 'Running'; 3 = 'Off'; 6 = 'Saved' }
             Start-LabJob -Function 'Start-ReconcilerStateChange' -Arguments @{ VMId = $InputObject.Name.ToLowerInvariant(); TargetState = $states[[int] $Arguments.RequestedState] }
         }
         'Msvm_ConcreteJob.RequestStateChange' {

@@ -28,27 +28,84 @@ function Get-ClusterNode {
 function Get-ClusterResource {
     [CmdletBinding()]
     param()
-    [pscustomobject] @{ PSTypeName = 'Microsoft.FailoverClusters.PowerShell.ClusterResource'; Name = 'Cluster IP Address'; ResourceType = 'IP Address'; OwnerGroup = 'Cluster Group' }
+    [pscustomobject] @{ PSTypeName = 'Microsoft.FailoverClusters.PowerShell.ClusterResource'; Name = 'Cluster IP Address'; ResourceType = 'IP Address'; OwnerGroup = 'Cluster Group'; State = 'Online' }
+    $pending = Invoke-Lab -Operation 'powershell_roles'
     foreach ($group in @((Get-LabCluster).Groups)) {
-        [pscustomobject] @{
-            PSTypeName = 'Microsoft.FailoverClusters.PowerShell.ClusterResource'
-            Name = "Virtual Machine $($group.VMId)"
-            ResourceType = 'Virtual Machine'
-            OwnerGroup = "group of $($group.VMId)"
+        foreach ($type in 'Virtual Machine', 'Virtual Machine Configuration') {
+            $changing = $pending.PSObject.Properties[$group.VMId]
+            [pscustomobject] @{
+                PSTypeName = 'Microsoft.FailoverClusters.PowerShell.ClusterResource'
+                Name = "$type $($group.VMId)"
+                ResourceType = $type
+                OwnerGroup = "group of $($group.VMId)"
+                State = if ($null -ne $changing) { $changing.Value } else { $group.State }
+            }
         }
     }
+}
+
+function Start-Change {
+    # Begin what the cluster does with a machine; its request in the lab.
+    param([System.Management.Automation.PSCmdlet] $Cmdlet, [string] $VMId, [string] $Change)
+    $begun = Invoke-Lab -Operation 'powershell_start' -Arguments @{ function = 'Start-ReconcilerClusterChange'; arguments = @{ VMId = $VMId.ToLowerInvariant(); Change = $Change } }
+    if (Test-Refused -Answer $begun) {
+        Write-StandInError -Cmdlet $Cmdlet -ErrorId $begun.refused -Message $begun.text
+        return
+    }
+    @($begun)[0].RequestId
+}
+
+function Wait-Change {
+    param([string] $Request)
+    if ($Request) {
+        [void] (Invoke-Lab -Operation 'powershell_job' -Arguments @{ RequestId = $Request; WaitSeconds = 15 })
+    }
+}
+
+function Stop-ClusterResource {
+    [CmdletBinding()]
+    param([Parameter(Mandatory = $true, ValueFromPipeline = $true)] [object] $InputObject, [Parameter(Mandatory = $true)] [ValidateRange(0, 0)] [int] $Wait)
+    if ($InputObject.State -ne 'Offline') {
+        [void] (Start-Change -Cmdlet $PSCmdlet -VMId ($InputObject.Name -split ' ')[-1] -Change 'TakeOffline')
+    }
+    $InputObject
+}
+
+function Start-ClusterResource {
+    [CmdletBinding()]
+    param([Parameter(Mandatory = $true, ValueFromPipeline = $true)] [object] $InputObject, [Parameter(Mandatory = $true)] [ValidateRange(0, 0)] [int] $Wait)
+    if ($InputObject.State -ne 'Online') {
+        [void] (Start-Change -Cmdlet $PSCmdlet -VMId ($InputObject.Name -split ' ')[-1] -Change 'BringOnline')
+    }
+    $InputObject
+}
+
+function Add-ClusterVirtualMachineRole {
+    [CmdletBinding()]
+    param([Parameter(Mandatory = $true)] [guid] $VMId)
+    if (@((Get-LabCluster).Groups | Where-Object { [guid] $_.VMId -eq $VMId })) {
+        Write-StandInError -Cmdlet $PSCmdlet -ErrorId 'ResourceExists' -Message 'The virtual machine is clustered already.'
+        return
+    }
+    Wait-Change -Request (Start-Change -Cmdlet $PSCmdlet -VMId "$VMId" -Change 'AddRole')
+}
+
+function Update-ClusterVirtualMachineConfiguration {
+    [CmdletBinding()]
+    param([Parameter(Mandatory = $true)] [guid] $VMId)
+    Wait-Change -Request (Start-Change -Cmdlet $PSCmdlet -VMId "$VMId" -Change 'UpdateConfiguration')
 }
 
 function Get-ClusterParameter {
     [CmdletBinding()]
     param([Parameter(Mandatory = $true, ValueFromPipeline = $true)] [object] $InputObject, [string] $Name)
-    if ($Name -ne 'VmID' -or $InputObject.ResourceType -ne 'Virtual Machine') {
+    if ($Name -ne 'VmID' -or $InputObject.ResourceType -notin 'Virtual Machine', 'Virtual Machine Configuration') {
         throw "Unable to find parameter '$Name'."
     }
     [pscustomobject] @{
         PSTypeName = 'Microsoft.FailoverClusters.PowerShell.ClusterParameter'
         Name = 'VmID'
-        Value = $InputObject.Name.Substring('Virtual Machine '.Length)
+        Value = ($InputObject.Name -split ' ')[-1]
     }
 }
 
@@ -84,4 +141,4 @@ function Get-ClusterSharedVolume {
     }
 }
 
-Export-ModuleMember -Function Get-Cluster, Get-ClusterNode, Get-ClusterResource, Get-ClusterParameter, Get-ClusterGroup, Get-ClusterSharedVolume
+Export-ModuleMember -Function Get-Cluster, Get-ClusterNode, Get-ClusterResource, Get-ClusterParameter, Get-ClusterGroup, Get-ClusterSharedVolume, Stop-ClusterResource, Start-ClusterResource, Add-ClusterVirtualMachineRole, Update-ClusterVirtualMachineConfiguration

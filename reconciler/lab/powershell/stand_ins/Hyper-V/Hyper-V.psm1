@@ -148,6 +148,21 @@ function Get-VMSnapshot {
     }
 }
 
+function Remove-VMSnapshot {
+    # The lab removes all of a machine's at once; for the others nothing is left to do then.
+    [CmdletBinding(SupportsShouldProcess = $true, ConfirmImpact = 'High')]
+    param([Parameter(Mandatory = $true)] [object] $VMSnapshot)
+    if (-not $PSCmdlet.ShouldProcess($VMSnapshot.Name)) {
+        return
+    }
+    $begun = Invoke-Lab -Operation 'powershell_start' -Arguments @{ function = 'Start-ReconcilerUserCheckpointRemoval'; arguments = @{ VMId = "$($VMSnapshot.VMId)" } }
+    if (Test-Refused -Answer $begun) {
+        Write-StandInError -Cmdlet $PSCmdlet -ErrorId 'OperationFailed' -Message $begun.text
+        return
+    }
+    [void] (Invoke-Lab -Operation 'powershell_job' -Arguments @{ RequestId = @($begun)[0].RequestId; WaitSeconds = 15 })
+}
+
 function Get-VMIntegrationService {
     [CmdletBinding()]
     param([Parameter(Mandatory = $true)] [object] $VM)
@@ -182,4 +197,4 @@ function Get-VMReplication {
     }
 }
 
-Export-ModuleMember -Function Get-VM, Get-VMHardDiskDrive, Get-VHD, Get-VMSnapshot, Get-VMIntegrationService, Get-VMReplication, Get-VMScsiController
+Export-ModuleMember -Function Get-VM, Get-VMHardDiskDrive, Get-VHD, Get-VMSnapshot, Remove-VMSnapshot, Get-VMIntegrationService, Get-VMReplication, Get-VMScsiController

@@ -1,0 +1,153 @@
+"""Machines that a host takes up: from a configuration file, or from facts alone.
+
+The disks are what the files hold, whatever the configuration says of them.
+"""
+
+from reconciler.agent_contract import MISSING_SWITCH
+from reconciler.lab import faults
+from reconciler.lab.book import HostBook
+from reconciler.lab.checkpoints import RefusedError
+from reconciler.lab.configuration_document import disks_of, parse_configuration
+from reconciler.lab.disks import LabDisk
+from reconciler.lab.guests import hash_files
+from reconciler.lab.shadow import create_shadow
+from reconciler.lab.state import DiskState, MachineState, OperationRecord, new_id
+from reconciler.model.machine import ControllerSlot
+
+
+def import_machine(book: HostBook, record: OperationRecord) -> None:
+    """Take up the machine of a configuration file; the record gets its id. Not saved.
+
+    Raises:
+        RefusedError: The file, its disks or a missing switch do not allow it.
+        OSError, ValueError: A file cannot be read.
+    """
+    given = record.arguments
+    text = book.local(given["ConfigurationPath"]).read_bytes()
+    machine = planned_machine(text, given["VMId"], given["Disk"])
+    if given["Identity"] == "New":
+        machine.vm_id = new_id()
+    if machine.switch not in {"", *book.state.switches}:
+        if given["MissingSwitch"] == "Refuse":
+            record.incompatibilities = [MISSING_SWITCH]
+            raise RefusedError(faults.FAILED, f"The switch '{machine.switch}' was not found.")
+        machine.switch = ""
+    _take_up(book, machine, record)
+
+
+def planned_machine(text: bytes, vm_id: str, disks: str) -> MachineState:
+    """The machine of a configuration file with its disks at the given paths.
+
+    Raises:
+        RefusedError: The file is of another machine, or the disks are not those it has.
+        ValueError: It is no configuration file.
+    """
+    machine = parse_configuration(text)
+    if machine.vm_id != vm_id:
+        raise RefusedError(faults.FAILED, f"The files are those of {machine.vm_id}.")
+    told, had = slots(disks), disks_of(machine)
+    if set(told) != set(had):
+        raise RefusedError(faults.FAILED, f"The machine has disks at {', '.join(sorted(had))}.")
+    for slot, path in told.items():
+        had[slot].chain = [path]
+    machine.disks = list(had.values())
+    return machine
+
+
+def create_machine(book: HostBook, record: OperationRecord) -> None:
+    """Make a machine from facts; the record gets its id. Not saved.
+
+    Raises:
+        RefusedError: The host does not know that version.
+        OSError, ValueError: A file cannot be read.
+    """
+    given = record.arguments
+    told = slots(given["Disk"])
+    machine = MachineState(
+        vm_id=new_id(),
+        label=given["Name"],
+        switch="",
+        properties={
+            "Name": given["Name"],
+            "State": "Off",
+            "Generation": int(given["Generation"]),
+            "Version": given["Version"],
+            "VirtualMachineType": "RealizedVirtualMachine",
+            "OperationalStatus": ["Ok"],
+            "IsClustered": False,
+            "Notes": "",
+            "SnapshotCount": 0,
+            "ReplicationMode": "None",
+            "ReplicationState": "Disabled",
+            "ReplicationHealth": "NotApplicable",
+            "LastReplicationTime": None,
+            "LastAppliedLogTime": None,
+            "GuestOSName": "",
+        },
+        services=[],
+        disks=[_disk(number, slot, path) for number, (slot, path) in enumerate(told.items())],
+    )
+    _take_up(book, machine, record)
+
+
+def slots(disks: str) -> dict[str, str]:
+    """Paths by slot, from lines as the contract spells them."""
+    pairs = (line.partition("=") for line in disks.splitlines())
+    return {slot: path for slot, _, path in pairs}
+
+
+def _disk(number: int, slot: str, path: str) -> DiskState:
+    kind, _, rest = slot.partition(" ")
+    controller, _, location = rest.partition(":")
+    return DiskState(
+        number=number,
+        image="",
+        slot=ControllerSlot(kind, int(controller), int(location)),
+        virtual_disk_id="",
+        virtual_bytes=0,
+        logical_sector_bytes=0,
+        physical_sector_bytes=0,
+        format_block_bytes=0,
+        chain=[path],
+    )
+
+
+def _take_up(book: HostBook, machine: MachineState, record: OperationRecord) -> None:
+    machine.label = _free_label(book, machine)
+    for disk in machine.disks:
+        _look_into(book, machine, disk)
+    book.state.machines[machine.vm_id] = machine
+    record.made_vm_id = machine.vm_id
+
+
+def _free_label(book: HostBook, machine: MachineState) -> str:
+    taken = {other.label for other in book.state.machines.values()}
+    return f"{machine.label}-{machine.vm_id[:8]}" if machine.label in taken else machine.label
+
+
+def _look_into(book: HostBook, machine: MachineState, disk: DiskState) -> None:
+    """What a file says of itself, and its shadow."""
+    live = LabDisk.open([book.local(disk.live_path)])
+    try:
+        geometry = live.geometry
+        disk.virtual_disk_id = live.virtual_disk_id
+        disk.virtual_bytes = geometry.virtual_bytes
+        disk.logical_sector_bytes = geometry.logical_sector_bytes
+        disk.physical_sector_bytes = geometry.physical_sector_bytes
+        disk.format_block_bytes = geometry.format_block_bytes
+        disk.format = geometry.format.value
+        shadow = book.shadow(machine, disk)
+        create_shadow(shadow, disk.virtual_bytes, live.data())
+    finally:
+        live.close()
+    disk.kept_files, disk.is_merging = 1, False
+    disk.tracking, disk.epoch, disk.changes = new_id(), 1, {}
+    disk.image = disk.image or _known_image(book, disk)
+    disk.hashes = hash_files(disk, shadow)
+
+
+def _known_image(book: HostBook, disk: DiskState) -> str:
+    """The image of a disk of the same id: what guests may write to is known by that alone."""
+    disks = (d for machine in book.state.machines.values() for d in machine.disks)
+    same = (d.image for d in disks if d.virtual_disk_id == disk.virtual_disk_id)
+    return next(filter(None, same), "")
