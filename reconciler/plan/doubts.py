@@ -157,16 +157,21 @@ def _doubts_of_restart(
     observed: Observed, host: HostName, report: HostReport, volumes: tuple[str, ...]
 ) -> Iterator[Doubt]:
     paths = _disk_paths(observed)
-    why = (
-        f"its host {host} restarted at {shown(report.facts.booted_at)}, "
+    restarted = (
+        f"{host} restarted at {shown(report.facts.booted_at)}, "
         "and BitLocker is on for the cluster shared volume of its disks"
     )
-    for source in observed.sources.values():
-        if source.host != host or not _can_be_doubted(observed, source):
+    moved = Moved(observed, _hosts_by_node(observed))
+    here = [source for source in observed.sources.values() if source.host == host]
+    others = [s for s in moved.of(report, report.facts.computer_name) if s.host != host]
+    for source in (*here, *others):
+        if not _can_be_doubted(observed, source):
             continue
         # of a machine that nobody reports now, nobody knows where its disks are
         disks = paths.get(source.key)
         if disks is None or any(path.startswith(volumes) for path in disks):
+            before = f"; it may have run there, it was seen on {source.host} before"
+            why = f"its host {restarted}" if source.host == host else f"{restarted}{before}"
             yield Doubt(source.id, source.label, why)
 
 

@@ -301,6 +301,24 @@ def test_a_replica_in_doubt_already_is_doubted_anew_as_a_check_may_be_at_work_on
     assert doubted(observed) == ["erp"]
 
 
+def test_what_moved_since_the_last_look_may_have_run_on_the_host_that_restarted(
+    restarted: MakeObserved, make_vm: MakeVm, with_replica: MakeObserved, with_host: MakeObserved
+) -> None:
+    """Both were seen on hv2 before; crm lies on no such volume."""
+    observed = restarted()
+    for name in ("erp", "crm"):
+        observed = with_replica(observed, make_vm(name, "hv2"), NOON)
+    cluster = ClusterFacts("fin", {"hv1": "Up", "hv2": "Up"}, {})
+    in_cluster = with_host(with_host(observed, "hv1", cluster=cluster), "hv2", cluster=cluster)
+
+    (doubt,) = take_note(in_cluster).doubts
+
+    assert doubt.machine == "erp"
+    assert doubt.reason.startswith("hv1 restarted at 2026-11-24T13:00")
+    assert doubt.reason.endswith("it may have run there, it was seen on hv2 before")
+    assert doubted(observed) == []
+
+
 def test_a_restart_is_seen_though_the_clock_was_set_back(restarted: MakeObserved) -> None:
     assert doubted(restarted(-HOUR)) == ["erp"]
 
