@@ -5,9 +5,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
-from reconciler.model.machine import NaturalKey
+from reconciler.model.machine import NaturalKey, VirtualMachine
 from reconciler.model.names import GroupName, PlanId
 from reconciler.model.observed import Observed, RecoveryRequest
+from reconciler.model.unc import unc_path
 from reconciler.plan import clusters
 from reconciler.plan.actions import (
     Action,
@@ -96,6 +97,13 @@ class _Work:
             self.findings.append(expiry.held)
 
 
+def _undescribed(machine: VirtualMachine, wanted: PolicySet) -> tuple[str, ...]:
+    """The file servers of its disks that nobody told how to reach."""
+    described = {server.known_as.casefold() for server in wanted.file_servers}
+    named = {remote.server for disk in machine.disks if (remote := unc_path(disk.path))}
+    return tuple(sorted(name for name in named if name.casefold() not in described))
+
+
 def make_plan(wanted: PolicySet, observed: Observed, occasion: Occasion) -> Plan:
     """Everything that is due now.
 
@@ -115,6 +123,7 @@ def make_plan(wanted: PolicySet, observed: Observed, occasion: Occasion) -> Plan
             replace(
                 standing(member, looked, doubts, occasion.now, placing.volumes),
                 shortage=room.shortage(member.machine.key),
+                undescribed=_undescribed(member.machine, wanted),
             ),
         )
         for member in _after(cleaning, found)

@@ -70,6 +70,7 @@ def protect(standing: Standing) -> Protection:
     way = way_to_capture(standing.machine, standing.facts.os_build, standing.group.consistency.wish)
     held = (
         tuple(_faults(standing))
+        or tuple(_undescribed(standing))
         or tuple(_no_volume(standing))
         or tuple(_no_headroom(standing))
         or tuple(_waiting(standing))
@@ -250,6 +251,19 @@ def _faults(standing: Standing) -> Iterator[Finding]:
             standing.machine.label,
             f"it is not backed up: {fault}",
             "look at the machine's settings on its host, and repair what is missing there",
+            Severity.ERROR,
+            standing.machine.host,
+        )
+
+
+def _undescribed(standing: Standing) -> Iterator[Finding]:
+    """Its disks are on file servers that nobody told how to reach."""
+    for server in standing.undescribed:
+        yield Finding(
+            "blocked.file_server",
+            standing.machine.label,
+            f"it is not backed up: no policy describes the file server {server}, which has a disk",
+            f"write a FileServer policy with 'unc_name: {server}'",
             Severity.ERROR,
             standing.machine.host,
         )

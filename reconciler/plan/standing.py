@@ -50,6 +50,8 @@ class Standing:
     """Why nothing can be written to the volume of its replica now."""
     shortage: Room | None = None
     """A volume of its disks without room for what grows there while it is backed up."""
+    undescribed: tuple[str, ...] = ()
+    """File servers of its disks that no policy describes."""
 
     @property
     def subject(self) -> Subject:
