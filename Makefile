@@ -48,6 +48,7 @@ bench: $(READY)
 	$(BIN)/python -m tests.benchmarks.engine .bench/disk.raw
 	$(BIN)/python -m tests.benchmarks.scale --work .bench
 	$(BIN)/python -m tests.benchmarks.many_points --work .bench
+	$(BIN)/python -m tests.benchmarks.page_files --work .bench
 	$(BIN)/python -m tests.benchmarks.smb
 
 FUZZ_CASES ?= 20000

@@ -172,7 +172,7 @@ class Reconciler:
     def executor(self, plan: Plan) -> Executor:
         """What carries out actions of a plan."""
         stamp = PolicyStamp(plan.policy_digest, plan.policy_commit)
-        return Executor(self.tools, plan.id, stamp, self.tell_every_s)
+        return Executor(self.tools, plan.id, stamp, self.tell_every_s, plan.neighbours)
 
     def carry_out(self, plan: Plan) -> Iterator[Result]:
         """Do what was planned; results come as they are ready. Safe to kill and to repeat."""
@@ -180,7 +180,7 @@ class Reconciler:
         results: list[Result] = []
         with bound(plan=plan.id):
             _log.info(Event.PASS_STARTED, clock=plan.clock, actions=len(plan.actions))
-            for result in carry_out(self.executor(plan), plan.actions):
+            for result in carry_out(self.executor(plan), plan.actions, plan.headroom):
                 results.append(result)
                 yield result
             # a recovery does not hold the lead, so packs may be those of a draft of the leader's

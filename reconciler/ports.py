@@ -8,8 +8,10 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
+from reconciler.model.configuration import ConfigurationFile
 from reconciler.model.machine import (
     Checkpoint,
+    ClusterFacts,
     HostFacts,
     HostReport,
     ReferencePoint,
@@ -87,12 +89,30 @@ class HostSession(DiskFiles, Protocol):
         """
         ...
 
+    def cluster(self) -> ClusterFacts | None:
+        """The cluster that the host is a node of, as it sees it; None for a stand-alone host."""
+        ...
+
     def checkpoints(self, vm_ids: Sequence[VmId] = ()) -> Sequence[Checkpoint]:
         """All recovery checkpoints, ours and others'."""
         ...
 
     def reference_points(self, vm_ids: Sequence[VmId] = ()) -> Sequence[ReferencePoint]:
         """All reference points, ours and others'."""
+        ...
+
+    def configuration_files(
+        self, vm_id: VmId, checkpoint: CheckpointId
+    ) -> Sequence[ConfigurationFile]:
+        """The configuration files that a checkpoint keeps."""
+        ...
+
+    def configuration_bytes(self, file: ConfigurationFile) -> bytes:
+        """All of a configuration file, exactly as long as it was said to be.
+
+        Raises:
+            DiskUnreadableError: It is gone, or cut short.
+        """
         ...
 
     def report(self, after_event: int = 0, *, with_requirements: bool = False) -> HostReport:
@@ -122,6 +142,10 @@ class HostSession(DiskFiles, Protocol):
 
     def converted(self, vm_id: VmId, request_id: RequestId) -> ReferencePoint | None:
         """What an earlier conversion with this request id made; None if the host knows of none."""
+        ...
+
+    def conversion(self, request_id: RequestId) -> ReferencePointId | None:
+        """The id of what it made, from the host's journal; its machine may have moved away."""
         ...
 
     def save_machine(self, vm_id: VmId, request_id: RequestId) -> None:

@@ -120,6 +120,7 @@ class Loop:
             at_work,
             self._setbacks(look),
             _pools(look.wanted),
+            look.plan.headroom,
         )
         actions = look.plan.actions
         admission = admit(actions, situation)

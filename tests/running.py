@@ -42,8 +42,8 @@ class Running:
         while not is_true():
             if waited > wait_s or self.process.poll() is not None:
                 return is_true()
-            pause.wait(0.2)
-            waited += 0.2
+            pause.wait(0.4)
+            waited += 0.4
         return True
 
     def end(self) -> int:

@@ -11,6 +11,7 @@ function that changes something takes a request id, and repeating it with the sa
 twice. Long work is started, polled and stopped.
 """
 
+from reconciler.agent_contract.configuration import GET_CONFIGURATION_FILE
 from reconciler.agent_contract.deeds import (
     GET_OPERATION,
     START_CHECKPOINT,
@@ -77,6 +78,7 @@ __all__ = [
     "GET_BLOCK_HASH",
     "GET_CHECKPOINT",
     "GET_CLUSTER",
+    "GET_CONFIGURATION_FILE",
     "GET_DISK_CHANGE",
     "GET_EVENT",
     "GET_HOST",
@@ -140,4 +142,5 @@ FUNCTIONS: tuple[AgentFunction, ...] = (
     GET_BLOCK_HASH,
     *RECOVERY,
     GET_AGENT_FILE,
+    GET_CONFIGURATION_FILE,
 )

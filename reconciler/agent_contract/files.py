@@ -9,7 +9,7 @@ from reconciler.agent_contract.shape import (
     Parameter,
 )
 
-PATH = Parameter("Path", Kind.STRING, "a virtual disk file of a machine here", maximum=32_767)
+PATH = Parameter("Path", Kind.STRING, "a file of a machine's disk or configuration", maximum=32_767)
 RANGES = Parameter(
     "Ranges", Kind.BYTES, "offset and length pairs, 16 bytes each", minimum=16, maximum=16 * 4096
 )

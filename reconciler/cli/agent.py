@@ -17,6 +17,7 @@ from reconciler.plan.diff import printable
 from reconciler.settings import Settings
 
 TRANSCRIPTS: Final = "C:\\ProgramData\\ReconcilerAgent\\Transcripts"
+_FOLDER: Final = re.compile(r"[A-Za-z]:\\|\\\\[^\\]+\\[^\\]")
 _ACCOUNT: Final = re.compile(r"[^\\/@\s\x00-\x1f][^\\/@\x00-\x1f]*\\[^\\/@\x00-\x1f]+")
 _MOST_SIGNS: Final = 250
 
@@ -163,6 +164,8 @@ def _manners(given: dict[str, Any]) -> Manners:
 
 
 def _login(user: str, reference: str | None) -> Login:
+    if not user.strip():
+        raise click.UsageError("--user names nobody")
     if reference is not None:
         return Login(user, password_of(reference))
     if not sys.stdin.isatty():
@@ -184,6 +187,8 @@ def _access(agent: HostAgent, given: dict[str, Any]) -> Access:
         if len(text) > _MOST_SIGNS or not (text.isprintable()):
             raise click.UsageError(f"{text[:40]!r} is no name of a group or folder")
     folder = "" if given["no_transcripts"] else given["transcripts"] or TRANSCRIPTS
+    if folder and not _FOLDER.match(folder):
+        raise click.UsageError(f"'{folder}' is no whole path on the host, such as D:\\Logs")
     return Access(
         accounts=tuple(accounts),
         group_managed_account=given["gmsa"],

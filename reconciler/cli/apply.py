@@ -63,7 +63,7 @@ def one_pass(app: App, look: Look) -> ExitCode:
     broken = app.complaints()
     for complaint in broken:
         click.echo(complaint, err=True)
-    undone = any(result.verdict is Verdict.FAILED for result in results)
+    undone = any(result.verdict in {Verdict.FAILED, Verdict.SKIPPED} for result in results)
     unseen = any(f.severity is Severity.ERROR for f in look.plan.findings)
     return ExitCode.PARTLY_DONE if undone or broken or unseen else ExitCode.OK
 

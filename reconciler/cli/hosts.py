@@ -6,6 +6,7 @@ import json
 import click
 
 from reconciler.app import open_app
+from reconciler.cli.exit_codes import ExitCode
 from reconciler.cli.options import with_settings
 from reconciler.model.observed import Observed
 from reconciler.plan.actions import Finding
@@ -20,13 +21,18 @@ from reconciler.settings import Settings
 @click.command("hosts")
 @with_settings
 @click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
-def command(settings: Settings, output: str) -> None:
-    """Show which prerequisites are not met: id, severity, evidence and remedy. Changes nothing."""
+def command(settings: Settings, output: str) -> ExitCode:
+    """Show which prerequisites are not met: id, severity, evidence and remedy. Changes nothing.
+
+    Exits 8 when a host is silent: what it lacks is unknown.
+    """
     with open_app(settings) as app:
         observed = app.reconciler().look().observed
     importable = [name for name in READERS if importlib.util.find_spec(name) is not None]
-    found = [*silent_hosts(observed), *of_hosts(observed), *item_level(importable)]
+    silent = [*silent_hosts(observed)]
+    found = [*silent, *of_hosts(observed), *item_level(importable)]
     click.echo(_as_json(observed, found) if output == "json" else _as_text(observed, found))
+    return ExitCode.PARTLY_DONE if silent else ExitCode.OK
 
 
 def _as_json(observed: Observed, found: list[Finding]) -> str:

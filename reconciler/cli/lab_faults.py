@@ -14,7 +14,7 @@ _vm = click.option("--vm", metavar="VM", help="A machine, by name; a replica by 
 
 @click.group("fault")
 def fault() -> None:
-    r"""Let things go wrong in the lab.
+    """Let things go wrong in the lab.
 
     The faults are in the lab and stay there, also when its hosts are restarted: whoever talks to it
     sees what a real host in trouble shows.
@@ -22,10 +22,10 @@ def fault() -> None:
     \b
     Of a host:     host-down, connection-reset, no-answer, wrong-password, volume-full, node-lost
     Of a machine:  tracking-reset (once), checkpoint-exception, checkpoint-warns,
-                   merge-stuck, resume-fails
+                   configuration-gone, merge-stuck, merge-failed, resume-fails
     Of a replica:  replica-resyncing, replica-critical, replica-applying-hrl, replica-hrl-failed,
                    replica-in-failover, replica-initial
-    """
+    """  # noqa: D301 (click knows the character by itself)
 
 
 @fault.command("set")

@@ -29,6 +29,7 @@ def set_property(folder: Path, machine: str, name: str, value: str) -> None:
 
     Properties have their real names: State, Notes, OperationalStatus, ReplicationState,
     IntegrationServices.VSS.PrimaryOperationalStatus, HardDrives.0.DiskNumber, Jobs (108:Running).
+    GroupState is what a cluster shows: Failed, PartialOnline, Pending; null ends that.
     A replica is called by its label, such as erp-01-replica.
     """
     client_for_machine(folder, machine).ask("set", vm=machine, name=name, value=value)
@@ -85,6 +86,21 @@ def migrate(folder: Path, machine: str, target: str, seconds: float, *, wait: bo
     click.echo(f"{machine} {'is on' if wait else 'is on its way to'} {target}")
 
 
+@click.command("move-storage")
+@folder_option
+@click.argument("machine", metavar="VM")
+@click.argument("target", metavar="PATH")
+def move_storage(folder: Path, machine: str, target: str) -> None:
+    r"""Move the disks of a machine to another folder of its host, such as D:\moved.
+
+    As in a storage migration that has ended: the files are elsewhere, and what changed in them
+    since the last backup is not known any more.
+    """
+    paths = client_for_machine(folder, machine).ask("move_storage", vm=machine, path=target)
+    for path in paths:
+        click.echo(path)
+
+
 @click.command("node")
 @folder_option
 @click.argument("host")
@@ -122,4 +138,4 @@ def witness(folder: Path, *, is_on: bool) -> None:
         click.echo("no more shadows are kept")
 
 
-COMMANDS = (set_property, set_volume, set_host, migrate, node, witness)
+COMMANDS = (set_property, set_volume, set_host, migrate, move_storage, node, witness)

@@ -1,13 +1,13 @@
 """What recovery points say that they left out, for a person and for a program."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from reconciler.app import App
 from reconciler.errors import ReconcilerError
 from reconciler.model.protection import LeftOut, RecoveryPoint
 from reconciler.plan.words import shown_bytes
 
-Told = dict[str, Sequence[LeftOut]]
+Told = Mapping[str, Sequence[LeftOut]]
 """By controller slot."""
 
 

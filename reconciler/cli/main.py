@@ -100,7 +100,7 @@ def _ended(error: BaseException) -> int:
             error.show()
             return ExitCode.USAGE if isinstance(error, click.UsageError) else ExitCode.FAILED
         case click.Abort() | KeyboardInterrupt():
-            text = "interrupted; what was begun is finished or undone by the next pass"
+            text = "interrupted; the next pass, or the same command again, finishes what was begun"
             click.echo(text, err=True)
             return ExitCode.INTERRUPTED
         case BrokenPipeError():

@@ -27,7 +27,8 @@ from reconciler.settings import Settings
 def command(settings: Settings, output: str, out: Path | None, *, tell: bool) -> int:
     """Show what would be done now, and why. Changes nothing.
 
-    Exits 8 when a policy file is broken and its last good version, or nothing, stands in.
+    Exits 8 when a policy file is broken and its last good version, or nothing, stands in; with
+    --exit-code also when a host is silent, as nobody knows what is due there.
     """
     with open_app(settings) as app:
         look = app.reconciler().look()
@@ -44,7 +45,7 @@ def command(settings: Settings, output: str, out: Path | None, *, tell: bool) ->
         _write(out, as_data)
     for complaint in broken:
         click.echo(complaint, err=True)
-    if broken:
+    if broken or (tell and look.observed.inventory.silent):
         return ExitCode.PARTLY_DONE
     return ExitCode.CHANGES_PENDING if tell and plan.actions else ExitCode.OK
 

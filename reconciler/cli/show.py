@@ -3,20 +3,26 @@
 import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from typing import Final
 from zoneinfo import ZoneInfo
 
 import click
 
 from reconciler.app import App, open_app
+from reconciler.cli.configuration_lines import configuration_lines
 from reconciler.cli.left_out import Told, left_out_data, left_out_lines, left_out_of
 from reconciler.cli.options import with_settings
 from reconciler.errors import ReconcilerError
+from reconciler.model.names import RecoveryPointId
 from reconciler.model.protection import DataSource, RecoveryPoint, Replica
 from reconciler.plan.actions import Plan, RecoverDisks
 from reconciler.plan.diff import printable
 from reconciler.plan.words import shown_bytes
 from reconciler.record.entries import Alert
 from reconciler.settings import Settings
+
+_MOST_READ: Final = 20
+"""Of the points of one machine."""
 
 
 @click.command("show")
@@ -42,6 +48,9 @@ def command(settings: Settings, machine: str | None, output: str) -> None:
         names = {each.source.label for each in shown}
         alerts = [a for a in catalogue.alerts() if machine is None or a.subject in names]
         volumes = list(shown_volumes(app)) if machine is None else []
+        if machine is not None:
+            for each in shown:
+                each.read_configurations(app)
     shown.sort(key=lambda each: (each.source.host, each.source.label))
     if output == "json":
         click.echo(json.dumps(_data(shown, alerts, volumes), indent=2, ensure_ascii=False))
@@ -122,6 +131,12 @@ class Shown:
         self.left_out: dict[str, Told] = {}
         """By recovery point; only looked up for one machine, as manifests are read for it."""
         self.zone = app.zone_of(source.group)
+        self.configurations: dict[RecoveryPointId, tuple[str, ...]] = {}
+
+    def read_configurations(self, app: App) -> None:
+        """See what the newest points hold beside the disks; each is read for it."""
+        for point in self.points[-_MOST_READ:]:
+            self.configurations[point.id] = tuple(configuration_lines(app, point))
 
     def lines(self) -> Iterator[str]:
         """The machine and its points for a person."""
@@ -136,6 +151,8 @@ class Shown:
                 f"{shown_bytes(point.bytes_read):>11} read  "
                 f"{shown_bytes(point.bytes_stored):>11} stored"
             )
+            for line in self.configurations.get(point.id, ()):
+                yield f"      {line}"
             if point.damage:
                 yield f"      ! damaged: {point.damage}"
             for line in left_out_lines(self.left_out.get(point.id, {})):
@@ -165,6 +182,7 @@ class Shown:
                     "job": point.job,
                     "damage": point.damage,
                     "left_out": left_out_data(self.left_out.get(point.id, {})),
+                    "configuration": list(self.configurations.get(point.id, ())),
                 }
                 for point in self.points
             ],
@@ -183,6 +201,8 @@ def recovery_summary(app: App, plan: Plan) -> Iterator[str]:
                 f"({point.consistency.value}) to {action.folder}"
             )
             yield from left_out_lines(left_out_of(app, point))
+            for line in configuration_lines(app, point):
+                yield f"  {line}"
             if point.damage:
                 yield f"! this recovery point is damaged: {point.damage}"
                 yield "    = hint: name another one with --at, or heal it: reconciler verify --heal"

@@ -11,6 +11,7 @@ class Boundary(StrEnum):
     """Only where a machine has to be saved; so is the next."""
     CHECKPOINT_TAKEN = "checkpoint_taken"
     MACHINE_RESUMED = "machine_resumed"
+    CONFIGURATION_READ = "configuration_read"
     PACKS_SYNCED = "packs_synced"
     MANIFEST_SEALED = "manifest_sealed"
     REFERENCE_POINT_MADE = "reference_point_made"

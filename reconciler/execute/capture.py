@@ -11,8 +11,10 @@ from reconciler.blocks.repository import Repository
 from reconciler.errors import ReconcilerError, VolumeFullError
 from reconciler.execute.boundaries import Boundary
 from reconciler.execute.conclude import conclude, own_checkpoint
+from reconciler.execute.configuration import ReadConfiguration, read_configuration
 from reconciler.execute.copy_disks import Copied, DiskCopier
 from reconciler.execute.looks import machine_now, require_certain, way_now
+from reconciler.execute.merge_end import await_merge
 from reconciler.execute.page_files import Leaving
 from reconciler.execute.patience import until_free
 from reconciler.execute.saved_machine import run_on, saved, tried_meanwhile, try_to_run_on
@@ -67,6 +69,7 @@ def capture(
         bench.reached(Boundary.MANIFEST_SEALED)
         point = conclude(bench, intent, manifest, is_tracked=action.is_tracked)
         run_on(bench)
+        await_merge(bench)
         return point
 
 
@@ -86,6 +89,8 @@ class _Making:
         repository = bench.repository(self.intent.volume)
         captured_at = bench.tools.clock()
         checkpoint, consistency = self._frozen()
+        configuration = read_configuration(bench.host, checkpoint)
+        bench.reached(Boundary.CONFIGURATION_READ)
         ids = bench.catalogue.ensure_disks(bench.source.id, _seen(checkpoint))
         source = bench.source.id
         base = self.intent.base_recovery_point if self.start.base else None
@@ -108,7 +113,7 @@ class _Making:
             verify(repository, draft, copied)
             # A replica machine may have been written to by Hyper-V all the while.
             require_certain(machine_now(bench))
-            return draft.seal(self._description(captured_at, consistency))
+            return draft.seal(self._description(captured_at, consistency, configuration))
 
     def _frozen(self) -> tuple[Checkpoint, Consistency]:
         """A checkpoint, and the consistency that may be claimed for it.
@@ -149,7 +154,9 @@ class _Making:
             0 if self.way.saves_machine else bench.tools.merge_wait_s,
         )
 
-    def _description(self, captured_at: datetime, consistency: Consistency) -> PointDescription:
+    def _description(
+        self, captured_at: datetime, consistency: Consistency, configuration: ReadConfiguration
+    ) -> PointDescription:
         action, bench = self.action, self.bench
         return PointDescription(
             id=self.intent.recovery_point,
@@ -165,6 +172,7 @@ class _Making:
             policy_digest=bench.policy.digest,
             policy_commit=bench.policy.commit,
             base=self.intent.base_recovery_point,
+            configuration_files=configuration.stored,
         )
 
 

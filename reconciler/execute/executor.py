@@ -1,7 +1,7 @@
 """Job → facts still true? → step → result. The border where failures become values."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from threading import Lock
 
@@ -14,6 +14,7 @@ from reconciler.errors import (
     Retry,
 )
 from reconciler.execute.capture import is_sealed
+from reconciler.execute.followed_host import FollowedHost, Whereabouts
 from reconciler.execute.heartbeat import heartbeat
 from reconciler.execute.meter import Meter
 from reconciler.execute.outcome import Outcome, Result, Verdict
@@ -21,7 +22,7 @@ from reconciler.execute.requests import answering, close_unbegun
 from reconciler.execute.steps import KINDS, step
 from reconciler.execute.workbench import PolicyStamp, Tools, Workbench
 from reconciler.logs import Event, bound, get_logger
-from reconciler.model.names import PlanId
+from reconciler.model.names import HostName, PlanId
 from reconciler.model.protection import DataSource
 from reconciler.owner import life_of
 from reconciler.plan.actions import (
@@ -31,6 +32,7 @@ from reconciler.plan.actions import (
     ExpirePoints,
     RecoverDisks,
     RemoveLeftovers,
+    Subject,
 )
 from reconciler.ports import HostSession
 from reconciler.record.work import Job, JobOrder, JobOutcome
@@ -52,6 +54,8 @@ class Executor:
     plan: PlanId
     policy: PolicyStamp
     tell_every_s: float
+    neighbours: Mapping[HostName, tuple[HostName, ...]] = field(default_factory=dict)
+    """The other nodes of a host's cluster."""
     _at_work: dict[int, Meter] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
@@ -89,10 +93,12 @@ class Executor:
     def _carry_out(
         self, action: Action, source: DataSource, job: Job, open_host: OpenHost
     ) -> Result:
-        with self._metered() as meter:
+        with self._metered() as meter, ExitStack() as sessions:
 
             def bench() -> Workbench:
-                return Workbench(self.tools, open_host(), source, job, self.policy, meter)
+                followed = self._followed(open_host(), action.subject, meter)
+                sessions.callback(followed.close)
+                return Workbench(self.tools, followed, source, job, self.policy, meter)
 
             with (
                 heartbeat(self.tools, job, meter, tell_every_s=self.tell_every_s),
@@ -104,6 +110,14 @@ class Executor:
         verdict = Verdict.VOID if outcome.is_void else Verdict.DONE
         _log.info(Event.JOB_FINISHED, verdict=verdict.value, **_facts(outcome))
         return Result(action, verdict, outcome, job.id)
+
+    def _followed(self, session: HostSession, machine: Subject, meter: Meter) -> FollowedHost:
+        """The machine's host, also when it moves to another node of its cluster."""
+        others = self.neighbours.get(machine.host, ())
+        place = Whereabouts(
+            machine.key.vm_id, machine.label, machine.host, others, self.tools.open_host
+        )
+        return FollowedHost(session, place, meter, self.tools.merge_wait_s)
 
     @contextmanager
     def _metered(self) -> Iterator[Meter]:

@@ -20,6 +20,7 @@ from reconciler.plan.actions import Capture, ExpressFullBackup
 _log = get_logger()
 
 _WHOLE_DISK: Final = "disk of page files"
+_AS_AT: Final = ", as it was at "
 _MOST_TOLD: Final = 4
 
 
@@ -54,7 +55,7 @@ class Leaving:
         name = PureWindowsPath(source.paths[-1]).name
         pattern = self.wish.pattern_for(name)
         if pattern is not None:
-            reason = _whole(earlier, f"{_WHOLE_DISK} ({pattern})", base[1])
+            reason = f"{_WHOLE_DISK} ({pattern}){_AS_AT}{_since(earlier, base[1])}"
             scratch = [Scratch(ByteRange(0, source.virtual_bytes), reason)]
         elif self.trusts_tables:
             scratch = list(_by_name(base, before, source, changes))
@@ -88,7 +89,9 @@ def _by_name(
     held = RecoveryPointDisk(repository, manifest, before.description.id)
     found = page_files(PatchedDisk(held, source, changes), source.logical_sector_bytes)
     if found.unknown:
-        _log.debug(
+        is_first = manifest.point.base is None  # the disk will hardly become another one
+        tell = _log.info if is_first else _log.debug
+        tell(
             Event.PAGE_FILES_UNKNOWN,
             disk=str(before.description.slot),
             reasons=found.unknown[:_MOST_TOLD],
@@ -96,10 +99,13 @@ def _by_name(
     return found.scratch
 
 
-def _whole(earlier: Sequence[LeftOut], what: str, base: Manifest) -> str:
-    """The reason for a whole disk: since when its bytes are old."""
-    told = next((each.reason for each in earlier if each.reason.startswith(what)), None)
-    return told or f"{what}, as it was at {base.point.captured_at:%Y-%m-%dT%H:%M:%SZ}"
+def _since(earlier: Sequence[LeftOut], base: Manifest) -> str:
+    """How old the bytes of a whole disk are, under whatever pattern it was left out before."""
+    whole = (each.reason for each in earlier if each.reason.startswith(_WHOLE_DISK))
+    if (told := next(whole, None)) is not None:
+        return told.rpartition(_AS_AT)[2]
+    parts_are_older = " or before" if earlier else ""
+    return f"{base.point.captured_at:%Y-%m-%dT%H:%M:%SZ}{parts_are_older}"
 
 
 def _known_end(before: DiskManifest, size: int) -> int:

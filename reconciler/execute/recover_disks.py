@@ -2,14 +2,16 @@
 
 import errno
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePath
 
+from reconciler.blocks.configuration import configuration_of
 from reconciler.blocks.disk_file import create_disk
 from reconciler.blocks.restore import restore
 from reconciler.blocks.volume import RecoveryPointDisk
 from reconciler.errors import RecoveryError, TargetExistsError, TargetFullError
+from reconciler.execute.configuration import shown_left_out
 from reconciler.execute.meter import Meter
 from reconciler.execute.outcome import Outcome
 from reconciler.execute.workbench import Tools
@@ -17,6 +19,10 @@ from reconciler.logs import Event, bound, get_logger
 from reconciler.model.protection import DiskDescription
 from reconciler.plan.actions import RecoverDisks
 from reconciler.plan.prerequisites.recovery import RecoveryTarget, TargetKind, of_recovery
+
+CONFIGURATION = "configuration"
+"""Folder of the configuration files beside the disks."""
+NOT_THERE = "not-in-this-recovery-point.txt"
 
 _log = get_logger()
 
@@ -42,6 +48,7 @@ def run(action: RecoverDisks, tools: Tools, meter: Meter) -> Outcome:
         require_room(folder, needed)
         for disk in disks:
             written.append(_write_disk(disk, manifest.point.machine_name, folder, meter.add))
+        _write_configuration(manifest.point.configuration_files, folder, written)
         names = [path.name for path in written]
         _log.info(Event.RECOVERY_FINISHED, folder=str(folder), files=names, bytes_written=needed)
     return Outcome(bytes_written=needed, files=tuple(map(str, written)))
@@ -86,6 +93,25 @@ def _write_disk(
     return partial.replace(folder / name)
 
 
+def _write_configuration(stored: Mapping[str, str], folder: Path, written: list[Path]) -> None:
+    """The configuration files as they were on the host, and which of them are missing."""
+    if not stored:
+        return
+    configuration = configuration_of(stored)
+    below = folder / CONFIGURATION
+    below.mkdir()
+    written.append(below)
+    files = dict(configuration.files)
+    if configuration.left_out:
+        lines = "\n".join(shown_left_out(configuration.left_out))
+        files[NOT_THERE] = f"{lines}\n".encode()
+    for name, data in sorted(files.items()):
+        path = below / (_safe(name) or "file")
+        with path.open("xb") as file:
+            written.append(path)
+            file.write(data)
+
+
 @contextmanager
 def empty_folder(folder: Path) -> Iterator[list[Path]]:
     """The target, made if it is not there; takes what was written there.
@@ -109,13 +135,20 @@ def empty_folder(folder: Path) -> Iterator[list[Path]]:
         yield written
     except BaseException as error:
         with suppress(OSError):
-            for path in written:
-                path.unlink(missing_ok=True)
+            for path in reversed(written):
+                _remove(path)
             if is_ours:
                 folder.rmdir()
         if isinstance(error, OSError):
             raise _target_error(folder, error) from error
         raise
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        path.rmdir()
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _target_error(folder: Path, error: OSError) -> RecoveryError:

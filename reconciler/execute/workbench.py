@@ -70,6 +70,8 @@ class Tools:
     """Told of each boundary as it is passed; tests stop the process there."""
     merge_wait_s: float = 60.0
     """How long a machine may be busy before its capture gives up; most merges are short."""
+    merge_end_wait_s: float = 15.0
+    """How long a capture waits at its end for the merge that it leaves behind."""
     resuming: ResumePace = ResumePace()
 
 

@@ -6,6 +6,7 @@ from reconciler import agent_contract as contract
 from reconciler.agent_contract import AgentFunction, pack_ranges
 from reconciler.lab.agent_files import module_files
 from reconciler.lab.book import HostBook
+from reconciler.lab.configuration import told_files
 from reconciler.lab.describe import (
     Answer,
     checkpoint_answer,
@@ -57,6 +58,7 @@ class LabAgent:
             contract.READ_FILE.name: self._read,
             contract.GET_BLOCK_HASH.name: self._hashes,
             contract.GET_AGENT_FILE.name: lambda _: module_files(),
+            contract.GET_CONFIGURATION_FILE.name: self._configuration,
         }
 
     def invoke(self, function: AgentFunction, arguments: Arguments) -> Iterable[Answer]:
@@ -170,6 +172,11 @@ class LabAgent:
 
     def _hashes(self, arguments: Arguments) -> Iterable[Answer]:
         yield {"Hashes": self._files.hashes(str(arguments["Path"]), _packed(arguments))}
+
+    def _configuration(self, arguments: Arguments) -> Iterable[Answer]:
+        with self._book.changed:
+            machine = self._book.machine(str(arguments["VMId"]))
+            return list(told_files(self._book, machine, str(arguments["CheckpointId"])))
 
     def _chosen(self, wanted: Sequence[str] | None) -> list[MachineState]:
         """The machines asked for, or all."""

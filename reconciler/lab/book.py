@@ -79,8 +79,13 @@ class HostBook:
         """
         disks = [disk for machine in self.state.machines.values() for disk in machine.disks]
         kept = {self.local(path) for disk in disks for path in disk.chain}
+        points = [point for m in self.state.machines.values() for point in m.checkpoints]
+        kept |= {self.local(path) for point in points for path in point.configuration_files}
         for base in (self.local(path) for disk in disks for path in disk.chain[:1]):
-            for path in base.parent.glob(f"{glob.escape(base.stem)}_*.avhd*"):
+            found = [*base.parent.glob(f"{glob.escape(base.stem)}_*.avhd*")]
+            if base.is_relative_to(self.folder):  # elsewhere others may have theirs
+                found += base.parent.glob("Snapshots/*")
+            for path in found:
                 if path not in kept:
                     path.unlink(missing_ok=True)
 

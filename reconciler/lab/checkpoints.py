@@ -14,6 +14,7 @@ from pathlib import PureWindowsPath
 
 from reconciler.lab import faults
 from reconciler.lab.book import HostBook
+from reconciler.lab.configuration import write_files
 from reconciler.lab.definition import VSS
 from reconciler.lab.disks import LabDisk
 from reconciler.lab.faults import FaultKind
@@ -65,6 +66,7 @@ def take(book: HostBook, machine: MachineState, record: OperationRecord) -> None
         disk.chain.append(child)
     name = record.arguments["ElementName"]
     point = CheckpointState(id=new_id(), name=name, created_at=book.stamp(), disks=held)
+    point.configuration_files = write_files(book, machine, point)
     machine.checkpoints.append(point)
     record.checkpoint_id = point.id
     keep(book, machine, name)

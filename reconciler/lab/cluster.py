@@ -114,4 +114,6 @@ def cluster_folders(lab: Path) -> list[Path]:
 
 def group_state(machine: MachineState) -> str:
     """The state of a machine's group on the cluster."""
+    if machine.group_state is not None:
+        return machine.group_state
     return "Online" if machine.state == "Running" else "Offline"

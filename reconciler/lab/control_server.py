@@ -84,6 +84,7 @@ def _deeds(host: LabHost) -> Deeds:
         "set_volume": lambda a: host.set_volume(a["path"], a["name"], str(a["value"])),
         "set_requirement": lambda a: host.set_requirement(a["name"], str(a["value"])),
         "migrate": lambda a: host.migrations.migrate(a["vm"], a["to"], float(a["seconds"])),
+        "move_storage": lambda a: list(host.move_storage(a["vm"], a["path"])),
         "begin_migration": lambda a: host.migrations.begin(a["vm"], a["to"], float(a["seconds"])),
         "apply_replica_log": lambda a: host.apply_replica_log(a["vm"], int(a["total_bytes"])),
         "shut_down": lambda _: host.shut_down(),

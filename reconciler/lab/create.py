@@ -136,6 +136,7 @@ def _machine(definition: MachineDefinition, *, is_clustered: bool) -> MachineSta
         vm_id=definition.vm_id,
         label=definition.label or definition.name,
         is_clustered=is_clustered,
+        memory_bytes=definition.memory_bytes,
         properties={
             "Name": definition.name,
             "State": definition.state,

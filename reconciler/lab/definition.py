@@ -42,6 +42,8 @@ class MachineDefinition:
     label: str = ""
     """What its shadows are called; its name when left out. A replica has its primary's name."""
     vss_status: str = "Ok"
+    memory_bytes: int = 64 << 20
+    """What is kept of it when it is saved; a hole, but for its beginning."""
     has_user_checkpoint: bool = False
     """Its disks begin as a base and the differencing file of a checkpoint that a user made."""
     services: tuple[str, ...] = (VSS, HEARTBEAT, KEY_VALUE_PAIRS, SHUTDOWN, TIME_SYNC)

@@ -19,6 +19,7 @@ from reconciler.errors import CheckpointFailedError, MachineBusyError
 from reconciler.lab.agent import LabAgent
 from reconciler.lab.book import HostBook
 from reconciler.lab.clock import LabClock
+from reconciler.lab.configuration import held_files, remove_files
 from reconciler.lab.fault_door import FaultDoor
 from reconciler.lab.files import FolderLock, copy_sparse
 from reconciler.lab.guests import Guests, KnownFile, known_files
@@ -30,6 +31,7 @@ from reconciler.lab.power import note_boot, note_shutdown
 from reconciler.lab.properties import set_property
 from reconciler.lab.requirements import set_requirement
 from reconciler.lab.state import MachineState, OperationRecord, new_id
+from reconciler.lab.storage_migration import move_storage
 from reconciler.lab.volumes import set_volume
 from reconciler.lab.wire.body import AgentError
 
@@ -192,6 +194,14 @@ class LabHost:
                 disk.tracking = new_id()
             self._book.save()
 
+    def move_storage(self, vm: str, folder: str) -> tuple[str, ...]:
+        """Move a machine's disks to another folder of the host; where they are then."""
+        with self._book.changed:
+            machine = self._book.named(vm)
+            if self._operations.is_busy(machine):
+                raise MachineBusyError(f"{vm} is busy", hint="wait for its end")
+            return move_storage(self._book, machine, folder)
+
     def delete_machine(self, vm: str) -> None:
         """Delete a machine with its disks, as an administrator would."""
         with self._book.changed:
@@ -212,6 +222,7 @@ class LabHost:
             self._book.shadow(machine, disk).unlink(missing_ok=True)
             for path in disk.chain:
                 self._book.local(path).unlink(missing_ok=True)
+        remove_files(self._book, held_files(machine))
 
     def _do(self, function: AgentFunction, vm: str, arguments: dict[str, str]) -> OperationRecord:
         request_id = new_id()

@@ -7,7 +7,7 @@ from reconciler.agent_contract import MISSING_SWITCH
 from reconciler.lab import faults
 from reconciler.lab.book import HostBook
 from reconciler.lab.checkpoints import RefusedError
-from reconciler.lab.configuration import disks_of, parse_configuration
+from reconciler.lab.configuration_document import disks_of, parse_configuration
 from reconciler.lab.disks import LabDisk
 from reconciler.lab.guests import hash_files
 from reconciler.lab.shadow import create_shadow

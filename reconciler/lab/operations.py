@@ -21,7 +21,7 @@ from reconciler.agent_contract import (
     AgentFunction,
     OperationState,
 )
-from reconciler.lab import checkpoints, faults, saving
+from reconciler.lab import checkpoints, configuration, faults, saving
 from reconciler.lab.book import HostBook
 from reconciler.lab.faults import FaultKind
 from reconciler.lab.pace import Delays, Pace
@@ -120,7 +120,7 @@ class Operations:
         """What is going on with a machine, as names of the operational status."""
         functions = [record.function for record in self._running(machine.vm_id)]
         running = [_STATUS[function] for function in functions if function in _STATUS]
-        is_merging = any(True for _ in checkpoints.mergeable(machine))
+        is_merging = self._may_merge(machine) or self._is_stuck(machine)
         migrating = ["MigratingVirtualMachine"] if machine.vm_id in self.moving else []
         return running + (["MergingDisks"] if is_merging else []) + migrating
 
@@ -145,6 +145,7 @@ class Operations:
         with self._running_record(request_id) as record:
             if record is None:
                 return
+            held = self._held_files(record.vm_id)
             try:
                 self._do(record)
             except checkpoints.RefusedError as refusal:
@@ -154,8 +155,13 @@ class Operations:
             else:
                 machine = self._book.state.machines.get(record.vm_id)
                 self._end(record, _success(machine, record))
+                configuration.remove_files(self._book, held - self._held_files(record.vm_id))
                 if machine:
                     self._merge_later(machine)
+
+    def _held_files(self, vm_id: str) -> set[str]:
+        machine = self._book.state.machines.get(vm_id)
+        return configuration.held_files(machine) if machine else set()
 
     def _do(self, record: OperationRecord) -> None:
         if deed := self._recovery.deeds.get(record.function):
@@ -179,8 +185,7 @@ class Operations:
         self._book.changed.notify_all()
 
     def _merge_later(self, machine: MachineState) -> None:
-        is_due = any(checkpoints.mergeable(machine)) and not self._is_stuck(machine)
-        if is_due and machine.vm_id not in self._merges_due:
+        if self._may_merge(machine) and machine.vm_id not in self._merges_due:
             self._merges_due.add(machine.vm_id)
             self._pace.later(self._delays.merge_s, partial(self._merge, machine.vm_id))
 
@@ -189,11 +194,9 @@ class Operations:
         with self._book.changed:
             self._merges_due.discard(vm_id)
             machine = self._book.state.machines.get(vm_id)
-            if machine is None or self._is_stuck(machine):
+            if machine is None or not self._may_merge(machine):
                 return
-            disk = next(checkpoints.mergeable(machine), None)
-            if disk is None:
-                return
+            disk = next(checkpoints.mergeable(machine))
             try:
                 checkpoints.merge_top(self._book, disk)
             except (OSError, ValueError) as error:
@@ -225,6 +228,12 @@ class Operations:
             raise _busy(vm_id, "is migrating")
         for record in self._running(vm_id):
             raise _busy(vm_id, f"is busy with {record.function}")
+
+    def _may_merge(self, machine: MachineState) -> bool:
+        """Whether disks merge, or are about to."""
+        kinds = (FaultKind.MERGE_STUCK, FaultKind.MERGE_FAILED)
+        is_faulty = any(faults.is_set(machine.faults, kind) for kind in kinds)
+        return not is_faulty and any(True for _ in checkpoints.mergeable(machine))
 
     def _is_stuck(self, machine: MachineState) -> bool:
         """Whether disks should merge, and do not."""

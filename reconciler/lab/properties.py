@@ -19,6 +19,8 @@ _SERVICES = {
     "SHUTDOWN": SHUTDOWN,
     "TIMESYNC": TIME_SYNC,
 }
+GROUP_STATES = ("Online", "Offline", "Failed", "PartialOnline", "Pending")
+"""Of the group of a clustered machine. Source: hyperv-facts.md §3.2."""
 _CONTROLLERS = Field("ScsiControllers", Kind.INT)
 _FIELDS = {field.name: field for field in GET_MACHINE.fields}
 
@@ -36,6 +38,9 @@ def set_property(machine: MachineState, name: str, text: str) -> None:
     if name == "IntegrationServicesVersion":
         machine.integration_version = text
         return
+    if name == "GroupState":
+        machine.group_state = _group_state(text)
+        return
     if name == "Jobs":
         machine.jobs = [_job(part) for part in text.split(",") if part]
         return
@@ -48,6 +53,13 @@ def set_property(machine: MachineState, name: str, text: str) -> None:
         _set_service(machine, which, field, text)
     else:
         machine.properties[first] = _value(field, text)  # type: ignore[assignment]
+
+
+def _group_state(text: str) -> str | None:
+    if text not in (*GROUP_STATES, "null"):
+        told = f"one of {', '.join(GROUP_STATES)}; null lets it follow the machine's state"
+        raise SettingsError(f"GroupState: {text} is none", hint=told)
+    return None if text == "null" else text
 
 
 def _field(first: str, last: str) -> Field:

@@ -1,4 +1,4 @@
-"""Reading files of a host by their path: only virtual disk files of its machines, nothing else.
+"""Reading files of a host by their path: only those of its machines, nothing else.
 
 A path is never taken apart to find a file. It is looked up among the files that the machines have,
 so no spelling of it leads anywhere else. What a file server has is not among them: whoever called
@@ -8,6 +8,7 @@ the host cannot be passed on to a third computer, which denies access.
 from pathlib import Path, PureWindowsPath
 
 from reconciler.lab.book import HostBook, is_remote
+from reconciler.lab.configuration import held_files
 from reconciler.lab.file_ranges import file_not_found, hash_ranges, read_ranges
 from reconciler.lab.state import DiskState, MachineState
 from reconciler.lab.wire.body import AgentError
@@ -16,7 +17,7 @@ _DISK_SUFFIXES = frozenset({".vhdx", ".avhdx", ".vhd", ".avhd"})
 
 
 class ServedFiles:
-    """The files of one host's machines."""
+    """The disks of one host's machines, and the configurations that checkpoints keep."""
 
     def __init__(self, book: HostBook) -> None:
         self._book = book
@@ -58,11 +59,14 @@ class ServedFiles:
             disks = [d for m in self._book.state.machines.values() for d in m.disks]
             files = [file for disk in disks for file in disk.chain if not is_remote(file)]
             known = {file.casefold(): file for file in files}
-        if found := known.get(path.casefold()):
+            machines = self._book.state.machines.values()
+            kept = [file for m in machines for file in held_files(m) if not is_remote(file)]
+        configuration = {file.casefold(): file for file in kept}
+        if found := (known | configuration).get(path.casefold()):
             return self._book.local(found)
         if _could_have_been(path, known):
             raise file_not_found(path)
-        text = f"{path} is no virtual disk file of a machine here"
+        text = f"{path} is no file of a disk or a configuration of a machine here"
         raise AgentError("PathNotAllowed", text, category="PermissionDenied", target=path)
 
 

@@ -86,6 +86,8 @@ class CheckpointState(Record):
     name: str
     created_at: str
     disks: list[CheckpointDisk]
+    configuration_files: list[str] = Field(default_factory=list)
+    """Host paths."""
 
 
 class TrackedDiskState(Record):
@@ -137,12 +139,16 @@ class MachineState(Record):
     """The name it was made with: names its shadow files, whatever it is called later."""
     is_clustered: bool = False
     """Its files lie in the folder of the cluster, where every node finds them."""
+    memory_bytes: int = 64 << 20
+    """What is kept of it when it is saved."""
     properties: dict[str, JsonValue]
     services: list[ServiceState]
     scsi_controllers: int | None = None
     """None: as many as its disks need, and one at least."""
     integration_version: str | None = None
     """None: what the host has."""
+    group_state: str | None = None
+    """What its cluster shows of its group; None: what follows from its state."""
     jobs: list[JobRecord] = Field(default_factory=list)
     disks: list[DiskState]
     checkpoints: list[CheckpointState] = Field(default_factory=list)

@@ -33,11 +33,20 @@ class Event(StrEnum):
     JOB_UNCONFIRMED = "job.not_confirmed", "A job at work could not confirm that it is still ours."
     JOB_ABANDONED = "job.abandoned", "The holder of a job is gone; the job was ended for it."
     CHECKPOINT_TAKEN = "checkpoint.taken", "A host froze a machine's disks for us."
+    CONFIGURATION_LEFT_OUT = (
+        "configuration.left_out",
+        "A recovery point comes without a configuration file of its machine, and says so.",
+    )
     CHECKPOINT_REMOVED = "checkpoint.removed", "A checkpoint of ours is gone from its host."
     REFERENCE_POINT_MADE = "reference_point.made", "A host counts changes from here for us."
     REFERENCE_POINT_REMOVED = (
         "reference_point.removed",
         "A reference point of ours is gone from its host.",
+    )
+    MERGE_ENDED = "merge.ended", "A host has merged a machine's disks after its backup."
+    MERGE_GOES_ON = (
+        "merge.not_confirmed",
+        "The merge after a backup had not ended when its job did; the next passes look at it.",
     )
     RECOVERY_POINT_CREATED = "recovery_point.created", "A new version can be recovered from."
     RECOVERY_POINT_ADOPTED = (
@@ -101,6 +110,10 @@ class Event(StrEnum):
     MACHINE_STAYS_SAVED = (
         "machine.stays_saved",
         "A machine that we saved could not be resumed; the next pass tries again.",
+    )
+    MACHINE_FOLLOWED = (
+        "machine.followed",
+        "A machine is on another node of its cluster; its job goes on there, or tidies up there.",
     )
     ALERT_OPENED = "alert.opened", "A condition needs attention."
     ALERT_RESOLVED = "alert.resolved", "A condition that needed attention is gone."

@@ -212,6 +212,8 @@ class ClusterFacts:
     """Up, Down, Paused or Joining."""
     owners: Mapping[VmId, str]
     """The node that owns each clustered machine."""
+    group_states: Mapping[VmId, str] = field(default_factory=dict)
+    """Of the machine's group: Online, Offline, Failed, PartialOnline or Pending."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,6 +264,8 @@ class HostReport:
     """None when nobody asked yet, or the host could not tell."""
     file_servers: Mapping[str, FileServerLook] = field(default_factory=dict)
     """Of its machines' disks, by what the paths call them, lower case; asked with the above."""
+    has_new_log: bool = False
+    """The log was cleared since: its records are counted anew, and all of them are new."""
 
 
 @dataclass(frozen=True, slots=True)

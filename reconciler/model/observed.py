@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from reconciler.model.machine import Inventory, NaturalKey
@@ -160,6 +160,19 @@ class StoredGrowth:
 
 
 @dataclass(frozen=True, slots=True)
+class Activity:
+    """How fast the disks of a data source change, and how long its jobs take: its newest points.
+
+    What a first copy read and how long it took says nothing of either.
+    """
+
+    changed_bytes: int = 0
+    over: timedelta = timedelta()
+    """In which those changed; zero while nobody can tell."""
+    longest_job: timedelta = timedelta()
+
+
+@dataclass(frozen=True, slots=True)
 class Observed:
     """Hosts and catalogue at one moment."""
 
@@ -192,6 +205,8 @@ class Observed:
     """Those of the policies, in their order."""
     growth: Mapping[DataSourceId, StoredGrowth] = field(default_factory=dict)
     """Only where somebody asked for figures; the plan does not rest on it."""
+    activity: Mapping[DataSourceId, Activity] = field(default_factory=dict)
+    """Only of those that have points beside that of their first copy."""
     by_key: Mapping[NaturalKey, DataSource] = field(init=False, repr=False, compare=False)
     """The data sources once more, as a plan looks them up; made here."""
 

@@ -54,6 +54,7 @@ def observe(
         damaged_points=catalogue.damaged_counts(),
         inconsistent_spans=catalogue.inconsistent_spans(),
         watches=catalogue.watches(),
+        activity=catalogue.activity(),
     )
 
 

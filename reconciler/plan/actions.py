@@ -20,6 +20,7 @@ from reconciler.model.names import (
 from reconciler.model.observed import Watch
 from reconciler.model.page_files import USUAL_PAGE_FILES, PageFiles
 from reconciler.model.protection import USUAL_WISH, Cause, Consistency, ConsistencyWish
+from reconciler.plan.rooms import Headroom
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +226,11 @@ class Plan:
     """Written down before any action begins, together with `watches`."""
     watches: Mapping[HostName, Watch] = field(default_factory=dict)
     """How far the events of each host are taken note of in this plan."""
+    neighbours: Mapping[HostName, tuple[HostName, ...]] = field(default_factory=dict)
+    """The other nodes of each host's cluster, where its machines may go meanwhile."""
     refusals: tuple[Refusal, ...] = ()
+    headroom: Headroom = field(default_factory=Headroom)
+    """What its captures may need on the volumes of the machines' disks, while they are at work."""
     unknown: frozenset[HostName] = frozenset()
     """Hosts that said nothing: alerts about what runs there stay as they are."""
     members: frozenset[DataSourceId] = frozenset()

@@ -20,9 +20,10 @@ from reconciler.plan.actions import (
     RemoveLeftovers,
     Severity,
 )
+from reconciler.plan.rooms import Room
 from reconciler.plan.words import counted, shown_bytes
 
-FORMAT: Final = "1.2"
+FORMAT: Final = "1.3"
 """Minor versions only add; readers refuse another major version."""
 _IN_DATA_ONLY: Final = frozenset({"volume.deduplicated"})
 """Findings that nobody has to read."""
@@ -49,6 +50,7 @@ def as_data(plan: Plan) -> dict[str, object]:
         "digest": digest(plan),
         "actions": [_action_data(action) for action in plan.actions],
         "findings": [_finding_data(finding) for finding in plan.findings],
+        "head_room": [_room_data(room) for _, room in sorted(plan.headroom.rooms.items())],
         "doubts": _doubts_data(plan),
         "refusals": [
             {"request": refusal.request, "message": refusal.message, "hint": refusal.hint}
@@ -165,6 +167,19 @@ def _finding_data(finding: Finding) -> dict[str, object]:
         "severity": finding.severity.value,
         "message": finding.message,
         "hint": finding.hint,
+    }
+
+
+def _room_data(room: Room) -> dict[str, object]:
+    """Units: bytes."""
+    return {
+        "volume": room.volume.path,
+        "of": room.volume.owner,
+        "free_bytes": room.free_bytes,
+        "needs": [
+            {"vm": each.machine, "vm_id": each.key.vm_id, "bytes": each.need_bytes}
+            for each in room.needs
+        ],
     }
 
 

@@ -15,6 +15,7 @@ from reconciler.model.names import DataSourceId, HostName
 from reconciler.model.observed import Observed, Watch
 from reconciler.model.protection import DataSource
 from reconciler.plan.actions import Doubt
+from reconciler.plan.moved import Moved
 from reconciler.plan.words import shown
 
 # Source: hyperv-facts.md §3.3.
@@ -61,7 +62,7 @@ def _watch(report: HostReport, before: Watch | None) -> Watch:
         return Watch(report.facts.booted_at, newest, next(reversed(announced), None))
     return Watch(
         report.facts.booted_at,
-        max(newest, before.last_event),
+        newest if report.has_new_log else max(newest, before.last_event),
         next(reversed(announced), before.announced_at),
     )
 
@@ -83,16 +84,27 @@ def _lost_nodes(observed: Observed) -> Iterator[Doubt]:
         watch = observed.watches.get(host)
         if watch is not None and watch.announced_at is not None:
             planned.append((node, watch.announced_at))
-    for host, report in sorted(reports.items()):
-        watch = observed.watches.get(host)
-        for event in report.events:
-            if watch is None or event.record_id <= watch.last_event:
-                continue
-            if (event.provider, event.id) != (_CLUSTERING, _NODE_DOWN):
-                continue
-            node = event.node.lower()
-            if not any(of == node and _announces(at, event) for of, at in planned):
-                yield from _doubts_of_node(observed, by_node.get(node), event)
+    losses = [
+        (report, event)
+        for host, report in sorted(reports.items())
+        for event in _new_losses(report, observed.watches.get(host))
+        if not any(of == event.node.lower() and _announces(at, event) for of, at in planned)
+    ]
+    if not losses:
+        return
+    moved = Moved(observed, by_node)
+    for report, event in losses:
+        yield from _doubts_of_node(observed, by_node.get(event.node.lower()), event)
+        yield from _doubts_of_moved(observed, moved, report, event)
+
+
+def _new_losses(report: HostReport, watch: Watch | None) -> Iterator[HostEvent]:
+    if watch is None:
+        return
+    for event in report.events:
+        is_noted = not report.has_new_log and event.record_id <= watch.last_event
+        if not is_noted and (event.provider, event.id) == (_CLUSTERING, _NODE_DOWN):
+            yield event
 
 
 def _announces(announced_at: datetime, loss: HostEvent) -> bool:
@@ -100,14 +112,31 @@ def _announces(announced_at: datetime, loss: HostEvent) -> bool:
 
 
 def _doubts_of_node(observed: Observed, host: HostName | None, event: HostEvent) -> Iterator[Doubt]:
+    why = f"the node {event.node} that it ran on was lost at {shown(event.at)}"
     for source in observed.sources.values():
-        if source.host != host or not _can_be_doubted(observed, source):
-            continue
-        checked_at = observed.replicas[source.id].checked_at
-        # another node of the cluster may tell of a loss long after it was dealt with
-        if checked_at is None or checked_at <= event.at + SKEW:
-            why = f"the node {event.node} that it ran on was lost at {shown(event.at)}"
+        if source.host == host and _is_concerned(observed, source, event):
             yield Doubt(source.id, source.label, why)
+
+
+def _doubts_of_moved(
+    observed: Observed, moved: Moved, report: HostReport, event: HostEvent
+) -> Iterator[Doubt]:
+    """What moved since the last look may have been on the lost node, and have come from there."""
+    for source in moved.of(report, event.node):
+        if _is_concerned(observed, source, event):
+            why = (
+                f"the node {event.node} of its cluster was lost at {shown(event.at)}, and it may "
+                f"have run there: it is not where it was seen before, on {source.host}"
+            )
+            yield Doubt(source.id, source.label, why)
+
+
+def _is_concerned(observed: Observed, source: DataSource, event: HostEvent) -> bool:
+    if not _can_be_doubted(observed, source):
+        return False
+    checked_at = observed.replicas[source.id].checked_at
+    # another node of the cluster may tell of a loss long after it was dealt with
+    return checked_at is None or checked_at <= event.at + SKEW
 
 
 def _restarts(observed: Observed) -> Iterator[Doubt]:
@@ -128,16 +157,21 @@ def _doubts_of_restart(
     observed: Observed, host: HostName, report: HostReport, volumes: tuple[str, ...]
 ) -> Iterator[Doubt]:
     paths = _disk_paths(observed)
-    why = (
-        f"its host {host} restarted at {shown(report.facts.booted_at)}, "
+    restarted = (
+        f"{host} restarted at {shown(report.facts.booted_at)}, "
         "and BitLocker is on for the cluster shared volume of its disks"
     )
-    for source in observed.sources.values():
-        if source.host != host or not _can_be_doubted(observed, source):
+    moved = Moved(observed, _hosts_by_node(observed))
+    here = [source for source in observed.sources.values() if source.host == host]
+    others = [s for s in moved.of(report, report.facts.computer_name) if s.host != host]
+    for source in (*here, *others):
+        if not _can_be_doubted(observed, source):
             continue
         # of a machine that nobody reports now, nobody knows where its disks are
         disks = paths.get(source.key)
         if disks is None or any(path.startswith(volumes) for path in disks):
+            before = f"; it may have run there, it was seen on {source.host} before"
+            why = f"its host {restarted}" if source.host == host else f"{restarted}{before}"
             yield Doubt(source.id, source.label, why)
 
 
@@ -156,8 +190,12 @@ def _disk_paths(observed: Observed) -> Mapping[NaturalKey, list[str]]:
 
 
 def _hosts_by_node(observed: Observed) -> Mapping[str, HostName]:
-    """Hosts by what they call themselves; one that is silent by what the policies call it."""
+    """Hosts by what they call themselves; one that is silent by what the policies call it.
+
+    Those may call it by its full name; a cluster uses the short one.
+    """
     silent = {host.lower(): host for host in observed.inventory.silent}
+    silent = {name.split(".")[0]: host for name, host in silent.items()} | silent
     told = {
         report.facts.computer_name.lower(): host
         for host, report in observed.inventory.reports.items()

@@ -8,6 +8,7 @@ from reconciler.model.machine import NaturalKey, Role, VirtualMachine
 from reconciler.model.names import HostName
 from reconciler.model.observed import Observed
 from reconciler.plan.actions import Finding, Severity
+from reconciler.plan.clusters import pending
 from reconciler.plan.sightings import Owners, Sighting, is_stranger, moving, sightings, unfamiliar
 from reconciler.policy.policy_set import PolicySet
 from reconciler.policy.protection_group import ProtectionGroup
@@ -111,6 +112,7 @@ def _sort(found: Membership, sighting: Sighting, wanted: PolicySet, observed: Ob
         _seen_twice(sighting)
         or _claimed_twice(groups, machine)
         or next(moving(sighting, found.owners, observed.inventory), None)
+        or pending(machine, observed)
         or _unfamiliar(found, machine, observed)
     )
     if problem is None:

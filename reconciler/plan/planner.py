@@ -1,13 +1,15 @@
 """(wanted, observed, now) → plan."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
-from reconciler.model.machine import NaturalKey
-from reconciler.model.names import DataSourceId, GroupName, PlanId
+from reconciler.model.machine import NaturalKey, VirtualMachine
+from reconciler.model.names import GroupName, PlanId
 from reconciler.model.observed import Observed, RecoveryRequest
+from reconciler.model.unc import unc_path
+from reconciler.plan import clusters
 from reconciler.plan.actions import (
     Action,
     Capture,
@@ -31,15 +33,18 @@ from reconciler.plan.findings import (
     silent_hosts,
     unclaimed,
 )
+from reconciler.plan.headroom import headroom
 from reconciler.plan.index import Index, index
 from reconciler.plan.leftovers import left_saved, leftovers
 from reconciler.plan.members import Member, Membership, membership
+from reconciler.plan.merging import merges_left
 from reconciler.plan.placement import Placing, placed
 from reconciler.plan.prerequisites import of_members
+from reconciler.plan.prerequisites.head_room import HEAD_ROOM
 from reconciler.plan.prerequisites.scale import SCALE
 from reconciler.plan.protect import protect
 from reconciler.plan.requests import Refusals
-from reconciler.plan.standing import standing
+from reconciler.plan.standing import Standing, standing
 from reconciler.plan.volumes import Volumes
 from reconciler.policy.policy_set import PolicySet
 
@@ -92,6 +97,13 @@ class _Work:
             self.findings.append(expiry.held)
 
 
+def _undescribed(machine: VirtualMachine, wanted: PolicySet) -> tuple[str, ...]:
+    """The file servers of its disks that nobody told how to reach."""
+    described = {server.known_as.casefold() for server in wanted.file_servers}
+    named = {remote.server for disk in machine.disks if (remote := unc_path(disk.path))}
+    return tuple(sorted(name for name in named if name.casefold() not in described))
+
+
 def make_plan(wanted: PolicySet, observed: Observed, occasion: Occasion) -> Plan:
     """Everything that is due now.
 
@@ -104,7 +116,19 @@ def make_plan(wanted: PolicySet, observed: Observed, occasion: Occasion) -> Plan
     cleaning = tuple(_clean_up(looked, found, occasion))
     doubts = {doubt.source: doubt.reason for doubt in noted.doubts}
     placing = Placing(wanted, observed, Volumes(wanted, observed))
-    work = _work(_after(cleaning, found), looked, doubts, occasion, placing)
+    room = headroom(observed)
+    states = [
+        (
+            member,
+            replace(
+                standing(member, looked, doubts, occasion.now, placing.volumes),
+                shortage=room.shortage(member.machine.key),
+                undescribed=_undescribed(member.machine, wanted),
+            ),
+        )
+        for member in _after(cleaning, found)
+    ]
+    work = _work(states, looked, occasion, placing)
     deleting = deletions(wanted, looked, found, has_hole=occasion.has_hole)
     actions: tuple[Action, ...] = (*cleaning, *work.actions, *deleting)
     refusals = Refusals(wanted, looked, found, work.held, occasion.has_hole, occasion.expiry_paused)
@@ -120,6 +144,8 @@ def make_plan(wanted: PolicySet, observed: Observed, occasion: Occasion) -> Plan
         doubts=noted.doubts,
         watches=noted.watches,
         refusals=tuple(refusals.of(actions)),
+        headroom=room.of({capture.subject.key for capture in work.captures}),
+        neighbours=clusters.neighbours(wanted, observed),
         unknown=frozenset(observed.inventory.silent),
         members=frozenset(
             source.id
@@ -129,6 +155,7 @@ def make_plan(wanted: PolicySet, observed: Observed, occasion: Occasion) -> Plan
         undecided=found.undecided.union(
             undecided(observed, found, has_hole=occasion.has_hole),
             (SCALE,) if observed.inventory.silent else (),
+            ((HEAD_ROOM, each.volume.label) for each in room.rooms.values() if each.is_in_use),
         ),
     )
 
@@ -184,14 +211,9 @@ def _after(cleaning: tuple[RemoveLeftovers, ...], found: Membership) -> Iterator
 
 
 def _work(
-    members: Iterator[Member],
-    index: Index,
-    doubts: dict[DataSourceId, str],
-    occasion: Occasion,
-    placing: Placing,
+    states: Sequence[tuple[Member, Standing]], index: Index, occasion: Occasion, placing: Placing
 ) -> _Work:
     work, volumes = _Work(), placing.volumes
-    states = [(m, standing(m, index, doubts, occasion.now, volumes)) for m in members]
     work.findings.extend(volumes.findings(state.volume for _, state in states))
     placing.count_begun(state for _, state in states)
     for member, state in states:
@@ -217,10 +239,12 @@ def _findings(
     yield from damaged(observed)
     yield from found.findings
     yield from left_saved(observed, found.here)
+    yield from merges_left(index, found.here.values(), occasion.now)
     yield from departed(wanted, observed, found, has_hole=occasion.has_hole)
     if not occasion.has_hole:
         yield from unclaimed(found.unclaimed, held)
     yield from not_available_yet(wanted.groups)
+    yield from clusters.findings(wanted, observed)
     yield from deduplicated(found.members, observed.inventory.reports)
     yield from of_members(observed, (member.machine.key for member in found.members))
     if occasion.expiry_paused:

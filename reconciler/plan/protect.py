@@ -70,7 +70,9 @@ def protect(standing: Standing) -> Protection:
     way = way_to_capture(standing.machine, standing.facts.os_build, standing.group.consistency.wish)
     held = (
         tuple(_faults(standing))
+        or tuple(_undescribed(standing))
         or tuple(_no_volume(standing))
+        or tuple(_no_headroom(standing))
         or tuple(_waiting(standing))
         or tuple(_no_way(standing, way))
     )
@@ -254,6 +256,19 @@ def _faults(standing: Standing) -> Iterator[Finding]:
         )
 
 
+def _undescribed(standing: Standing) -> Iterator[Finding]:
+    """Its disks are on file servers that nobody told how to reach."""
+    for server in standing.undescribed:
+        yield Finding(
+            "blocked.file_server",
+            standing.machine.label,
+            f"it is not backed up: no policy describes the file server {server}, which has a disk",
+            f"write a FileServer policy with 'unc_name: {server}'",
+            Severity.ERROR,
+            standing.machine.host,
+        )
+
+
 def _no_volume(standing: Standing) -> Iterator[Finding]:
     if standing.trouble is not None:
         yield Finding(
@@ -261,6 +276,20 @@ def _no_volume(standing: Standing) -> Iterator[Finding]:
             standing.machine.label,
             f"its volume takes nothing now: {standing.trouble.message}",
             standing.trouble.hint,
+            Severity.INFO,  # the finding of the volume is the one that alarms
+            standing.machine.host,
+        )
+
+
+def _no_headroom(standing: Standing) -> Iterator[Finding]:
+    room = standing.shortage
+    if room is not None:
+        yield Finding(
+            "waiting.head_room",
+            standing.machine.label,
+            f"{room.volume.label} has too little free space for what grows there while it is "
+            "backed up",
+            room.remedy,
             Severity.INFO,  # the finding of the volume is the one that alarms
             standing.machine.host,
         )

@@ -11,6 +11,7 @@ from reconciler.plan.actions import Subject
 from reconciler.plan.due import is_filled, latest_slot, missed_slots
 from reconciler.plan.index import Index
 from reconciler.plan.members import Member
+from reconciler.plan.rooms import Room
 from reconciler.plan.tracking import is_tracked
 from reconciler.plan.volumes import Trouble, Volumes
 from reconciler.policy.protection_group import ProtectionGroup
@@ -47,6 +48,10 @@ class Standing:
     requests: tuple[OnDemand, ...]
     trouble: Trouble | None = None
     """Why nothing can be written to the volume of its replica now."""
+    shortage: Room | None = None
+    """A volume of its disks without room for what grows there while it is backed up."""
+    undescribed: tuple[str, ...] = ()
+    """File servers of its disks that no policy describes."""
 
     @property
     def subject(self) -> Subject:

@@ -90,6 +90,11 @@ class HyperVHost(Header):
             yield from self._with_certificate()
         else:
             yield from self._without_certificate()
+        if self.port == (WSMAN_PORT if self.tls else WSMAN_TLS_PORT):
+            other = "without TLS" if self.tls else "with TLS"
+            text = f"is the port at which Windows speaks {other}"
+            hint = "remove it" if self.tls else "add 'tls: true', or remove it"
+            yield Remark(("port",), text, hint, severity=Severity.WARNING)
         asked = (self.authentication, self.address, self.user)
         yield from kerberos_remarks(*asked)
         yield from membership_remarks(self.membership, *asked)

@@ -7,6 +7,7 @@ from typing import Self
 
 from reconciler.model.names import ServerId
 from reconciler.record import schema
+from reconciler.record.activity import Activities
 from reconciler.record.adoption import Adoption
 from reconciler.record.alerts import Alerts
 from reconciler.record.database import Database
@@ -20,7 +21,9 @@ from reconciler.record.sources import Sources
 from reconciler.record.volumes import Volumes
 
 
-class Catalogue(Volumes, Sources, Replicas, Adoption, RecoveryPoints, Doubts, Alerts, Journal):
+class Catalogue(
+    Volumes, Sources, Replicas, Adoption, RecoveryPoints, Activities, Doubts, Alerts, Journal
+):
     """Everything that is remembered. Any thread may call anything.
 
     Every call may raise CatalogueError; a call that raised has written nothing.

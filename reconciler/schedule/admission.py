@@ -17,6 +17,7 @@ from reconciler.plan.actions import (
     RecoverDisks,
     RemoveLeftovers,
 )
+from reconciler.plan.rooms import Claims, Headroom, Taken
 
 _LAST = datetime.max.replace(tzinfo=UTC)
 
@@ -55,6 +56,13 @@ class Work:
 
     actions: tuple[Action, ...]
     pool: PoolName | None
+    may_take: Claims = field(default_factory=dict)
+    """Of the volumes that the machine's disks lie on, while it is captured."""
+
+    @property
+    def claims(self) -> Claims:
+        """What it may take of volumes; nothing without a capture."""
+        return self.may_take if any(isinstance(a, Capture) for a in self.actions) else {}
 
     @property
     def key(self) -> NaturalKey:
@@ -116,20 +124,24 @@ class Situation:
     at_work: tuple[Work, ...] = ()
     setbacks: Mapping[NaturalKey, Setback] = field(default_factory=dict)
     pools: Mapping[GroupName, PoolName] = field(default_factory=dict)
+    headroom: Headroom = field(default_factory=Headroom)
+    """What the captures of the plan may take of volumes."""
 
 
 class _Room:
-    """How much is at work on each host and in each pool."""
+    """How much is at work on each host, in each pool and on the volumes of disks."""
 
     def __init__(self, situation: Situation) -> None:
         self._limits = situation.limits
         self._hosts: Counter[HostName | None] = Counter(w.host for w in situation.at_work)
         self._pools: Counter[PoolName | None] = Counter(w.pool for w in situation.at_work)
+        self._taken = Taken(situation.headroom, (w.claims for w in situation.at_work))
 
     def take(self, work: Work) -> None:
         """Count what begins."""
         self._hosts[work.host] += 1
         self._pools[work.pool] += 1
+        self._taken.take(work.claims)
 
     def lacks(self, work: Work) -> str:
         """Why there is no room for it; empty when there is."""
@@ -137,7 +149,9 @@ class _Room:
             return f"{self._hosts[work.host]} jobs are at work on {work.host}"
         if work.pool and self._pools[work.pool] >= self._limits.per_pool:
             return f"{self._pools[work.pool]} jobs write to pool {work.pool}"
-        return ""
+        if lack := self._taken.lacks(work.claims):
+            self._taken.wait_for(work.claims)
+        return lack
 
 
 def admit(actions: Sequence[Action], situation: Situation) -> Admission:
@@ -150,7 +164,7 @@ def admit(actions: Sequence[Action], situation: Situation) -> Admission:
     room = _Room(situation)
     admitted: list[Work] = []
     held: list[Held] = []
-    for work in sorted(_by_machine(actions, situation.pools), key=_rank):
+    for work in sorted(_by_machine(actions, situation), key=_rank):
         if work.key in busy:
             continue  # the job at work was planned too; it is no news
         count, reason = _begins(work, situation, room)
@@ -192,13 +206,14 @@ def _waits(work: Work, situation: Situation) -> str:
     return f"it failed {times}; the next try is at {again_at.isoformat(timespec='seconds')}"
 
 
-def _by_machine(actions: Sequence[Action], pools: Mapping[GroupName, PoolName]) -> list[Work]:
+def _by_machine(actions: Sequence[Action], situation: Situation) -> list[Work]:
     ordered = sorted(actions, key=lambda a: a.subject.key)  # stable: a machine's order stays
-    found = []
-    for _, group in groupby(ordered, key=lambda a: a.subject.key):
+    found, claims = [], situation.headroom.claims
+    for key, group in groupby(ordered, key=lambda a: a.subject.key):
         each = tuple(group)
         named = next((a.subject.group for a in each if a.subject.group), None)
-        found.append(Work(each, pools.get(named) if named else None))
+        pool = situation.pools.get(named) if named else None
+        found.append(Work(each, pool, claims.get(key, {})))
     return found
 
 

@@ -260,6 +260,39 @@ def test_volumes_and_lost_nodes_are_told_the_same(engines: Engines) -> None:
     assert [event["Node"] for event in events] == ["HV2"]
 
 
+def test_the_configuration_files_of_a_checkpoint_are_told_and_read_the_same(
+    engines: Engines, checkpoint: Mapping[str, Any]
+) -> None:
+    asked = {"VMId": checkpoint["VMId"], "CheckpointId": checkpoint["CheckpointId"]}
+    files = engines.both(contract.GET_CONFIGURATION_FILE, **asked)
+    (settings,) = (f for f in files if f["Name"].endswith(".vmcx"))
+    ranges = pack_ranges([ByteRange(0, settings["FileSize"])])
+    (read,) = engines.both(contract.READ_FILE, Path=settings["Path"], Ranges=ranges)
+    beside = settings["Path"].replace(".vmcx", ".txt")
+
+    assert sorted(f["Name"].rpartition(".")[2] for f in files) == ["vmcx", "vmgs", "vmrs"]
+    assert b"web-01" in read["Data"]
+    engines.both(contract.GET_BLOCK_HASH, Path=settings["Path"], Ranges=ranges)
+    assert engines.both(contract.READ_FILE, Path=beside, Ranges=ranges) == "PathNotAllowed"
+    stranger = {**asked, "CheckpointId": STRANGER}
+    assert engines.both(contract.GET_CONFIGURATION_FILE, **stranger) == "CheckpointNotFound"
+    assert (
+        engines.both(contract.GET_CONFIGURATION_FILE, **asked | {"VMId": STRANGER}) == "VMNotFound"
+    )
+
+
+def test_a_configuration_file_that_is_not_there_is_told_without_a_size(engines: Engines) -> None:
+    engines.host.faults.set("configuration-gone", "web-01")
+    taken = take(engines, "python")
+    asked = {"VMId": engines.machines["web-01"], "CheckpointId": taken["CheckpointId"]}
+    files = engines.both(contract.GET_CONFIGURATION_FILE, **asked)
+    engines.host.faults.clear("configuration-gone", "web-01")
+    removal = {"CheckpointId": taken["CheckpointId"]}
+    engines.do("python", contract.START_CHECKPOINT_REMOVAL, "web-01", **removal)
+
+    assert {f["Name"].rpartition(".")[2]: f["FileSize"] for f in files}["vmcx"] is None
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_what_one_does_the_other_one_sees(engines: Engines, engine: str) -> None:
     taken = take(engines, engine)
@@ -448,7 +481,7 @@ def test_a_checkpoint_that_goes_wrong_is_told_the_same(
 def test_an_operation_outlives_its_shell_and_can_be_stopped(tmp_path: Path) -> None:
     skip_without_powershell()
     create_lab(tmp_path, LabDefinition((HostDefinition("hv1", (WEB_01,)),)))
-    with served(tmp_path, "hv1", Delays(operation_s=6)) as engines:
+    with served(tmp_path, "hv1", Delays(operation_s=60)) as engines:
         request = {"RequestId": new_id()}
         (machine,) = engines.ask("python", contract.GET_MACHINE)
         more = {"ConsistencyLevel": "Crash", "ElementName": "reconciler ours 3"}

@@ -13,7 +13,7 @@ from reconciler import agent_contract as contract
 from reconciler.adapters.hyperv.calls import AgentCalls
 from reconciler.adapters.hyperv.recovery import HostRecovery, SwapStep
 from reconciler.agent_contract import AgentFunction
-from reconciler.lab.configuration import configuration_of
+from reconciler.lab.configuration_document import configuration_of
 from reconciler.lab.create import create_lab
 from reconciler.lab.definition import HostDefinition, LabDefinition, MachineDefinition
 from reconciler.lab.full_lab import CLUSTER_LAB, OLD_01, small_disk

@@ -24,7 +24,7 @@ from reconciler.errors import (
     PrerequisiteError,
     StateChangeFailedError,
 )
-from reconciler.lab.configuration import configuration_of
+from reconciler.lab.configuration_document import configuration_of
 from reconciler.lab.create import create_lab
 from reconciler.lab.definition import HostDefinition, LabDefinition
 from reconciler.lab.full_lab import DEV_01

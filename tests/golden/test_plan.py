@@ -51,6 +51,8 @@ GOLDEN = Path(__file__).parent / "plan"
 DAY = timedelta(days=1)
 ERP = DataSourceId("source-erp")
 CODES = {
+    "cluster.node_not_described",
+    "cluster.not_declared",
     "blocked.claimed_twice",
     "blocked.consistency",
     "blocked.machine",

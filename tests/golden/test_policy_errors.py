@@ -53,6 +53,16 @@ consistency: {ask_guest: false, otherwise: refuse}
 initial_replication:
   quiet_time: {start: "22:00", end: "22:00"}
 """
+PAGE_FILES = """\
+page_files:
+  leave_out: yes
+  disks:
+    - "*.vhdx"
+    - 'D:\\VMs\\*_pagefile.vhd*'
+    - "*_pagefile.vhd*"
+    - "*_pagefile.vhd*"
+  disk: "*_swap.vhdx"
+"""
 REFERENCES = """\
 members:
   - {cluster: productoin}
@@ -136,6 +146,7 @@ CASES = {
         .replace("hv2\n", "hv2\ncertificate_key: -----BEGIN\n", 1)
     },
     "membership": {"nodes.yaml": MEMBERSHIP},
+    "page_files": {"finance.yaml": GROUP + PAGE_FILES},
     "kerberos": {
         "nodes.yaml": NODE[4:].format(name="n1", membership="workgroup", authentication="kerberos")
         + ACCOUNT,

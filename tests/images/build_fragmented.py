@@ -3,8 +3,8 @@
     PYTHONPATH=. .venv/bin/python tests/images/build_fragmented.py
 
 Needs mkfs.ntfs and ntfs-3g (with FUSE, so root). Files are written to a full volume from which
-every other small file was deleted, so that the page file gets the holes: hundreds of them, more
-than its record can list.
+every other small file was deleted, so that the page file gets the holes: a few dozen, which its
+record can list. For more than that see `build_odd_volumes.py`.
 """
 
 import errno

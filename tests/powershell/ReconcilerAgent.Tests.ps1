@@ -191,6 +191,16 @@ Describe 'Paths' {
     BeforeEach {
         InModuleScope ReconcilerAgent {
             $script:DiskFiles.Clear()
+            $script:ConfigurationFiles.Clear()
+            Mock Get-VirtualizationInstance {
+                [pscustomobject] @{ ConfigurationDataRoot = 'D:\VMs\'; ConfigurationFile = 'Snapshots\kept.vmcx' }
+            }
+            Mock Find-NamedFile {
+                if ($Stem -eq 'D:\VMs\Snapshots\kept') {
+                    [pscustomobject] @{ Path = 'D:\VMs\Snapshots\kept.VMCX'; Size = 7 }
+                    [pscustomobject] @{ Path = 'D:\VMs\Snapshots\kept.vmrs'; Size = 0 }
+                }
+            }
             Mock Get-VM { [pscustomobject] @{ Id = 'vm'; VirtualMachineType = 'RealizedVirtualMachine' } }
             Mock Get-VMSnapshot { }
             Mock Get-VMHardDiskDrive {
@@ -203,7 +213,7 @@ Describe 'Paths' {
         }
     }
 
-    It '<Path> may be read' -TestCases @(@{ Path = 'D:\VMs\a_1.avhdx' }, @{ Path = 'd:\vms\A.VHDX' }) {
+    It '<Path> may be read' -TestCases @(@{ Path = 'D:\VMs\a_1.avhdx' }, @{ Path = 'd:\vms\A.VHDX' }, @{ Path = 'D:\VMs\Snapshots\kept.vmrs' }) {
         InModuleScope ReconcilerAgent -Parameters @{ Path = $Path } {
             param($Path)
             { Resolve-DiskFile -Cmdlet $null -Path $Path } | Should -Not -Throw
@@ -214,6 +224,7 @@ Describe 'Paths' {
         @{ Path = 'D:\VMs\gone.avhdx'; Refused = 'FileNotFound' }
         @{ Path = 'D:\VMs\..\VMs\a.vhdx'; Refused = 'PathNotAllowed' }
         @{ Path = 'D:\VMs\a.vmcx'; Refused = 'PathNotAllowed' }
+        @{ Path = 'D:\VMs\Snapshots\kept.bin'; Refused = 'PathNotAllowed' }
         @{ Path = '\\?\D:\VMs\a.vhdx'; Refused = 'PathNotAllowed' }
         @{ Path = '\\files1\vms\b.vhdx'; Refused = 'PathNotAllowed' }
         @{ Path = 'Disk 3'; Refused = 'PathNotAllowed' }
@@ -222,6 +233,16 @@ Describe 'Paths' {
         InModuleScope ReconcilerAgent -Parameters @{ Path = $Path; Refused = $Refused } {
             param($Path, $Refused)
             { Resolve-DiskFile -Cmdlet $null -Path $Path } | Should -Throw $Refused
+        }
+    }
+
+    It 'tells each file of a configuration once, and without a size what is not there or elsewhere' {
+        InModuleScope ReconcilerAgent {
+            $here = [pscustomobject] @{ ConfigurationDataRoot = 'D:\VMs'; ConfigurationFile = 'Snapshots\kept.vmcx'; GuestStateDataRoot = 'D:\VMs'; GuestStateFile = 'Snapshots\gone.vmgs' }
+            $there = [pscustomobject] @{ ConfigurationDataRoot = '\\files1\vms'; ConfigurationFile = 'Snapshots\kept.vmcx' }
+            @(Get-ConfigurationFile -Snapshot $here | ForEach-Object { "$($_.Path)=$($_.Size)" }) -join ' ' |
+                Should -Be 'D:\VMs\Snapshots\kept.VMCX=7 D:\VMs\Snapshots\kept.vmrs=0 D:\VMs\Snapshots\gone.vmgs='
+            @(Get-ConfigurationFile -Snapshot $there | ForEach-Object { "$($_.Path)=$($_.Size)" }) | Should -Be '\\files1\vms\Snapshots\kept.vmcx='
         }
     }
 }

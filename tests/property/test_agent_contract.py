@@ -10,12 +10,18 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from reconciler import agent_contract as contract
-from reconciler.adapters.hyperv import decode_host, decode_machine
+from reconciler.adapters.hyperv import (
+    decode_configuration,
+    decode_host,
+    decode_machine,
+    requirements,
+)
 from reconciler.adapters.hyperv.calls import AgentCalls
 from reconciler.adapters.hyperv.client import HyperVHost
 from reconciler.adapters.hyperv.decode import Answer, Decoder
 from reconciler.agent_contract import AgentFunction, Field, Kind, pack_ranges, unpack_ranges
 from reconciler.errors import DiskNotSupportedError, HostRefusedError
+from reconciler.model.configuration import ConfigurationFile
 from reconciler.model.machine import (
     Checkpoint,
     ClusterFacts,
@@ -27,6 +33,7 @@ from reconciler.model.machine import (
 )
 from reconciler.model.names import HostName
 from reconciler.model.ranges import ByteRange, merged
+from reconciler.model.requirements import Requirements
 
 HOST = HostName("hv1")
 U64 = st.integers(0, 2**64 - 1)
@@ -63,6 +70,12 @@ NAMED: dict[str, st.SearchStrategy[object]] = {
     "LogicalSectorSize": st.sampled_from([512, 4096, 520]),
     "PhysicalSectorSize": st.sampled_from([512, 4096, 520]),
     "DiskNumber": st.none() | st.integers(0, 9),
+    "VssProviderTypes": st.lists(
+        st.sampled_from(["1", "3", "4294967295", "-1", "one"]), max_size=3
+    ),
+    "FileSize": st.none() | st.integers(-1, 2**63 - 1),
+    "Name": st.text(max_size=20) | st.sampled_from(["A.vmcx", "B.vmrs"]),
+    "Path": st.text(max_size=20) | st.sampled_from(["C:\\V\\A.vmcx", "C:\\V\\B.vmrs"]),
 }
 """What these fields hold on a host, and now and then what they never hold."""
 JUNK = st.recursive(
@@ -130,6 +143,11 @@ def decoded(function: AgentFunction, read: Reader, answers: list[Answer]) -> lis
     return [read(decoder, answer) for answer in decoder.checked(answers)]
 
 
+def one_file(decoder: Decoder, answer: Answer) -> object:
+    (file,) = decode_configuration.configuration_files(decoder, [answer])
+    return file
+
+
 MODELLED: list[tuple[AgentFunction, Reader]] = [
     (contract.GET_HOST, decode_host.facts),
     (contract.GET_CLUSTER, decode_host.cluster),
@@ -138,6 +156,8 @@ MODELLED: list[tuple[AgentFunction, Reader]] = [
     (contract.GET_MACHINE, decode_machine.machine),
     (contract.GET_CHECKPOINT, decode_machine.checkpoint),
     (contract.GET_REFERENCE_POINT, decode_machine.reference_point),
+    (contract.GET_REQUIREMENT, requirements.decoded),
+    (contract.GET_CONFIGURATION_FILE, one_file),
 ]
 READERS = st.sampled_from([*MODELLED, *((function, as_it_is) for function in contract.FUNCTIONS)])
 MODELS = (
@@ -148,6 +168,8 @@ MODELS = (
     VirtualMachine,
     Checkpoint,
     ReferencePoint,
+    Requirements,
+    ConfigurationFile,
     type(None),
 )
 

@@ -58,6 +58,18 @@ def lies(world: World) -> set[str]:
 INSTALLED = {VERSION, "RoleCapabilities", "ReconcilerAgent.pssc"}
 
 
+@pytest.mark.parametrize(
+    "words", [("--transcripts", "logs"), ("--transcripts", r"\\files1"), ("--user", " ")]
+)
+def test_what_names_no_place_and_nobody_is_refused_before_a_host_is_asked(
+    world: World, words: tuple[str, str]
+) -> None:
+    refused = agent(world, "install", "--yes", *words)
+
+    assert refused.returncode == 64, refused.stdout
+    assert lies(world) == set()
+
+
 def test_a_bare_host_gets_its_agent_and_loses_it_again(world: World) -> None:
     missing = agent(world, "verify")
     told = agent(world, "install", "--dry-run")

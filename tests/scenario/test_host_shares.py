@@ -17,8 +17,10 @@ from tests.tcp_proxy import TcpProxy
 pytest_plugins = ["tests.lab_world"]
 
 WRITTEN = 600_000
-TALK = 700 << 10
-"""More than all that is said to a host in one pass, and less than is read of the disk."""
+CONFIGURATION = 7_700_000
+"""What its configuration files take on their way through the agent, base64 in base64."""
+TALK = CONFIGURATION + (950 << 10)
+"""More than all else that is said to a host in one pass, and less than with blocks of the disk."""
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,7 @@ from tests.lab_world import World
 ONLINE = [
     Boundary.INTENT_WRITTEN,
     Boundary.CHECKPOINT_TAKEN,
+    Boundary.CONFIGURATION_READ,
     Boundary.PACKS_SYNCED,
     Boundary.MANIFEST_SEALED,
     Boundary.REFERENCE_POINT_MADE,

@@ -124,6 +124,19 @@ def test_a_file_server_by_address_is_told(world: World) -> None:
     assert wrong not in told(world)
 
 
+def test_a_host_that_says_nothing_is_told_by_the_exit_code(world: World) -> None:
+    world.cli("lab", "fault", "set", "host-down", "--host", "hv3")
+    try:
+        codes = [
+            world.cli(*words).returncode
+            for words in (("hosts",), ("plan",), ("plan", "--exit-code"))
+        ]
+    finally:
+        world.cli("lab", "fault", "clear", "host-down", "--host", "hv3")
+
+    assert codes == [8, 0, 8]
+
+
 def test_a_switch_that_does_not_exist_is_refused(world: World) -> None:
     refused = world.cli("lab", "host", "hv2", "Chimny", "Enabled")
 

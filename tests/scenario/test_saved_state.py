@@ -80,7 +80,7 @@ def test_it_is_saved_for_the_checkpoint_alone_and_runs_while_it_is_copied(world:
         Boundary.MACHINE_SAVED,
         Boundary.CHECKPOINT_TAKEN,
         Boundary.MACHINE_RESUMED,
-        Boundary.PACKS_SYNCED,
+        Boundary.CONFIGURATION_READ,
     ]
     assert_whole(world, "saved")
 
@@ -91,7 +91,7 @@ def test_it_is_saved_for_the_checkpoint_alone_and_runs_while_it_is_copied(world:
         Boundary.INTENT_WRITTEN,
         *SAVED_AT,
         Boundary.MACHINE_RESUMED,
-        Boundary.PACKS_SYNCED,
+        Boundary.CONFIGURATION_READ,
         Boundary.MANIFEST_SEALED,
         Boundary.CATALOGUE_COMMITTED,
     ],
@@ -183,7 +183,7 @@ def test_one_that_is_not_resumed_at_first_runs_before_anything_is_copied(world: 
     assert passed[2:5] == [
         Boundary.CHECKPOINT_TAKEN,
         Boundary.MACHINE_RESUMED,
-        Boundary.PACKS_SYNCED,
+        Boundary.CONFIGURATION_READ,
     ]
     assert_whole(world, "resumed-soon")
 
@@ -198,8 +198,8 @@ def test_one_that_is_not_resumed_for_a_while_is_tried_while_it_is_copied(world: 
     assert result.verdict is Verdict.DONE
     assert passed[2:5] == [
         Boundary.CHECKPOINT_TAKEN,
+        Boundary.CONFIGURATION_READ,
         Boundary.MACHINE_RESUMED,
-        Boundary.PACKS_SYNCED,
     ]
     assert_whole(world, "resumed-meanwhile")
 

@@ -112,7 +112,7 @@ class Fire:
     def kill_the_loop(self) -> None:
         self.running.kill()
         self.lines += self.running.lines
-        self.running = Running(self.world)
+        self.running = begun(self.world)
 
     def settles(self, slot: datetime, *but: str) -> None:
         """Every machine has the point of the slot, but those."""
@@ -160,6 +160,11 @@ class Fire:
         assert done.returncode == 0, done.stderr
 
 
+def begun(world: World) -> Running:
+    """A loop that looks often, yet leaves the hosts and their guests some of the processor."""
+    return Running(world, "--every", "1")
+
+
 def label_of(source: DataSource) -> str:
     """What the lab calls it."""
     return source.label.replace("/", "-")
@@ -175,7 +180,7 @@ def fire(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fire]:
         (world.policies / "all.yaml").write_text(f"{hosts}{cluster}---{pool}")
         (world.policies / "group.yaml").write_text(GROUP.lstrip())
         witness.begin(world.lab)
-        fire = Fire(world, Running(world))
+        fire = Fire(world, begun(world))
         writer = Thread(target=fire.write_for_ever, daemon=True)
         writer.start()
         try:

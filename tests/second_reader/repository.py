@@ -1,5 +1,7 @@
 """A repository in a folder: its recovery points, and the bytes of their disks."""
 
+import base64
+import gzip
 import re
 import struct
 from collections.abc import Iterator, Mapping
@@ -100,6 +102,15 @@ class Reader:
             require(not any(plain[max(0, size - start) :]), "bytes beyond the end of the disk")
             target.seek(start)
             target.write(plain[: size - start])
+
+    def configuration(self, source: str, point: str) -> dict[str, bytes]:
+        """Configuration files by name, and `left-out.json` where some are missing."""
+        files = {}
+        for name, text in self.manifest(source, point)["point"]["configuration_files"].items():
+            data = base64.b64decode(text, validate=True)
+            is_packed = name.endswith(".gz")
+            files[name.removesuffix(".gz")] = gzip.decompress(data) if is_packed else data
+        return files
 
     def addresses(self, source: str, point: str, disk_id: str) -> dict[int, int]:
         """Where the blocks of a disk are; those of zeros are left out."""

@@ -14,8 +14,10 @@ from reconciler.adapters.hyperv.looks import Looks
 from reconciler.adapters.hyperv.requirements import with_requirements_of
 from reconciler.agent_contract import AgentFunction, OperationState
 from reconciler.errors import DiskNotSupportedError, HostRefusedError, ItemNotFoundError
+from reconciler.model.configuration import ConfigurationFile
 from reconciler.model.machine import (
     Checkpoint,
+    ClusterFacts,
     HostFacts,
     HostReport,
     ReferencePoint,
@@ -73,6 +75,10 @@ class HyperVHost:
         """All machines, or some; planned ones of a migration are left out."""
         return self._looks.machines(vm_ids)
 
+    def cluster(self) -> ClusterFacts | None:
+        """The cluster that the host is a node of, as it sees it; None for a stand-alone host."""
+        return self._looks.cluster()
+
     def checkpoints(self, vm_ids: Sequence[VmId] = ()) -> Sequence[Checkpoint]:
         """All recovery checkpoints, ours and others'."""
         return self._looks.checkpoints(vm_ids)
@@ -87,6 +93,19 @@ class HyperVHost:
         if not with_requirements:
             return found
         return with_requirements_of(found, self._calls, self._file_servers)
+
+    def configuration_files(
+        self, vm_id: VmId, checkpoint: CheckpointId
+    ) -> Sequence[ConfigurationFile]:
+        """The configuration files that a checkpoint keeps."""
+        return self._looks.configuration_files(vm_id, checkpoint)
+
+    def configuration_bytes(self, file: ConfigurationFile) -> bytes:
+        """All of a configuration file, by the agent: shares are for what is large."""
+        if not file.size_bytes:
+            return b""
+        (data,) = HostFile(self._calls, file.path).read([ByteRange(0, file.size_bytes)])
+        return data
 
     # --- operations
 
@@ -137,10 +156,15 @@ class HyperVHost:
 
     def converted(self, vm_id: VmId, request_id: RequestId) -> ReferencePoint | None:
         """What an earlier conversion with this request id made; None if the host knows of none."""
+        made = self.conversion(request_id)
+        return None if made is None else self._reference_point(vm_id, made)
+
+    def conversion(self, request_id: RequestId) -> ReferencePointId | None:
+        """The id of what it made, from the host's journal; its machine may have moved away."""
         ended = self._calls.ended(request_id)
         if ended is None or OperationState(str(ended["State"])) not in contract.SUCCEEDED:
             return None
-        return self._reference_point(vm_id, ended["ReferencePointId"])
+        return ReferencePointId(str(ended["ReferencePointId"]))
 
     def save_machine(self, vm_id: VmId, request_id: RequestId) -> None:
         """Save a running machine and wait until it is; one that is saved already stays so."""

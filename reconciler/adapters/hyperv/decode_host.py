@@ -36,6 +36,9 @@ def cluster(decoder: Decoder, answer: Answer) -> ClusterFacts:
             decoder.vm_id(group): text_of(group, "OwnerNode").lower()
             for group in objects_of(answer, "Groups")
         },
+        group_states={
+            decoder.vm_id(group): text_of(group, "State") for group in objects_of(answer, "Groups")
+        },
     )
 
 

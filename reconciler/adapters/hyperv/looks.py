@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from reconciler import agent_contract as contract
-from reconciler.adapters.hyperv import decode_host, decode_machine
+from reconciler.adapters.hyperv import decode_configuration, decode_host, decode_machine
 from reconciler.adapters.hyperv.calls import AgentCalls
 from reconciler.errors import HostRefusedError
+from reconciler.model.configuration import ConfigurationFile
 from reconciler.model.machine import (
     Checkpoint,
     ClusterFacts,
@@ -17,7 +18,7 @@ from reconciler.model.machine import (
     ReferencePoint,
     VirtualMachine,
 )
-from reconciler.model.names import VmId
+from reconciler.model.names import CheckpointId, VmId
 
 EVENTS_AT_ONCE: Final = 1000
 MAX_EVENTS: Final = 100_000
@@ -34,14 +35,16 @@ class Looks:
     def report(self, after_event: int) -> HostReport:
         """Everything, in one look: one call each, and one for the cluster where there is one."""
         facts = self.facts()
+        events, has_new_log = self._events_since(after_event)
         return HostReport(
             facts=facts,
             machines=self.machines(()),
             checkpoints=self.checkpoints(()),
             reference_points=self.reference_points(()),
-            cluster=self._cluster() if facts.cluster else None,
+            cluster=self.cluster() if facts.cluster else None,
             volumes=self._volumes(),
-            events=self._events(after_event),
+            events=events,
+            has_new_log=has_new_log,
         )
 
     def facts(self) -> HostFacts:
@@ -76,7 +79,17 @@ class Looks:
         decoder, answers = self._calls.all(contract.GET_REFERENCE_POINT, **_only(vm_ids))
         return tuple(decode_machine.reference_point(decoder, answer) for answer in answers)
 
-    def _cluster(self) -> ClusterFacts | None:
+    def configuration_files(
+        self, vm_id: VmId, checkpoint: CheckpointId
+    ) -> tuple[ConfigurationFile, ...]:
+        """Those that a checkpoint keeps."""
+        decoder, answers = self._calls.all(
+            contract.GET_CONFIGURATION_FILE, VMId=vm_id, CheckpointId=checkpoint
+        )
+        return decode_configuration.configuration_files(decoder, answers)
+
+    def cluster(self) -> ClusterFacts | None:
+        """The cluster that the host is a node of; None for a stand-alone host."""
         decoder, answers = self._calls.all(contract.GET_CLUSTER)
         if len(answers) > 1:
             raise decoder.broken(f"{len(answers)} clusters of one node")
@@ -85,6 +98,23 @@ class Looks:
     def _volumes(self) -> tuple[HostVolume, ...]:
         decoder, answers = self._calls.all(contract.GET_VOLUME)
         return tuple(decode_host.volume(decoder, answer) for answer in answers)
+
+    def _events_since(self, noted: int) -> tuple[tuple[HostEvent, ...], bool]:
+        """Events after the one that was noted last, and whether the log begins anew.
+
+        In a log that was cleared, records are counted from one again, and what comes after the old
+        number would never be seen. So the noted record itself is asked for, too: where it is gone,
+        and there are earlier ones, these are new. (An old record that made way for new ones has
+        none before it.)
+        """
+        if noted == 0:
+            return self._events(0), False
+        found = self._events(noted - 1)
+        if found and found[0].record_id == noted:
+            return found[1:], False
+        every = self._events(0)
+        is_new = bool(every) and every[0].record_id < noted
+        return (every if is_new else found), is_new
 
     def _events(self, after: int) -> tuple[HostEvent, ...]:
         """Events after that record, to the last: whoever has seen these has seen all."""

@@ -9,7 +9,8 @@ What is read is the disk at the moment of its checkpoint: blocks that the host c
 the replica, which costs the host nothing, and all others from the host. The state of the last
 recovery point would not do: clusters that were a page file's then may hold a document now.
 
-What cannot be understood to the last byte is no page file: dynamic disks, logical drives of an
-extended partition, BitLocker, ReFS, compressed or sparse files, files with a second name, and
-every structure that contradicts itself. Never hiberfil.sys: a guest that wakes up needs it.
+What cannot be understood to the last byte is no page file, and told: dynamic disks, logical drives
+of an extended partition, a torn GPT (its second header is not asked), BitLocker, ReFS, compressed
+or sparse files, files with a second name, and every structure that contradicts itself. Never
+hiberfil.sys: a guest that wakes up needs it.
 """

@@ -3,7 +3,7 @@
 from struct import Struct, error
 from typing import Any, Final, Protocol
 
-_MOST_BYTES: Final = 16 << 20
+_MOST_BYTES: Final = 4 << 20
 _MOST_READS: Final = 4096
 _WORDS: Final = {1: Struct("<B"), 2: Struct("<H"), 4: Struct("<I"), 8: Struct("<Q")}
 
@@ -42,10 +42,10 @@ class GuestBytes:
         """
         if offset < 0 or length <= 0 or offset + length > self.size:
             raise NotUnderstood(f"{length} bytes at {offset} are not on the disk")
+        if self.bytes_read + length > _MOST_BYTES or self.reads >= _MOST_READS:
+            raise NotUnderstood("its tables are too large")
         self.bytes_read += length
         self.reads += 1
-        if self.bytes_read > _MOST_BYTES or self.reads > _MOST_READS:
-            raise NotUnderstood("its tables are too large")
         return self._disk.read(offset, length)
 
 

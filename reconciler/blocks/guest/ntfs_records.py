@@ -3,7 +3,8 @@
 Source: the layouts as libfsntfs documents them (NTFS specification of the libyal project).
 """
 
-from collections.abc import Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from struct import Struct
 from typing import Final
@@ -23,6 +24,9 @@ _MOST_ATTRIBUTES: Final = 256
 _REFERENCE: Final = (1 << 48) - 1
 _HEADER: Final = Struct("<IIBBHHH")
 _MOST_RUN_FIELD: Final = 8
+_HAS_NODE_BELOW: Final = 1
+_IS_LAST: Final = 2
+_VCN_BYTES: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,31 @@ class Run:
 
     first: int | None
     count: int
+
+
+class Runs:
+    """The clusters of an attribute, in the order of its bytes."""
+
+    def __init__(self, runs: Iterable[Run] = ()) -> None:
+        self.all: list[Run] = []
+        self._ends: list[int] = []
+        self.add(runs)
+
+    @property
+    def clusters(self) -> int:
+        """How many there are."""
+        return self._ends[-1] if self._ends else 0
+
+    def add(self, runs: Iterable[Run]) -> None:
+        """Those of its next part."""
+        for run in runs:
+            self._ends.append(self.clusters + run.count)
+            self.all.append(run)
+
+    def since(self, cluster: int) -> Iterator[tuple[int, Run]]:
+        """From the run that holds a cluster of the attribute, each with its first one."""
+        for index in range(bisect_right(self._ends, cluster), len(self.all)):
+            yield self._ends[index] - self.all[index].count, self.all[index]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +84,16 @@ class Reference:
 
     record: int
     sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class IndexEntry:
+    """A file of a folder, or the end of a node of its index."""
+
+    file: Reference | None
+    name: str
+    child: int | None
+    """First cluster, within the index, of the node with names before this one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +199,8 @@ def _runs(body: bytes, at: int) -> Iterator[Run]:
         at = end
 
 
-def index_entries(node: bytes) -> Iterator[tuple[Reference, str]]:
-    """The files that a node of a folder's index names; a node begins with its header.
+def index_entries(node: bytes) -> Iterator[IndexEntry]:
+    """What a node of a folder's index names, and its nodes below; a node begins with its header.
 
     Raises:
         NotUnderstood: It breaks the format.
@@ -170,12 +209,20 @@ def index_entries(node: bytes) -> Iterator[tuple[Reference, str]]:
     if end > len(node):
         raise NotUnderstood("a node of an index is longer than its block")
     while at < end:
-        length, key_length, flags = number(node, at + 8, 2), number(node, at + 10, 2), node[at + 12]
-        if flags & 2:
-            return
-        if length < 16 + key_length or at + length > end:
+        length, key_length, flags = (
+            number(node, at + 8, 2),
+            number(node, at + 10, 2),
+            number(node, at + 12, 1),
+        )
+        below = flags & _HAS_NODE_BELOW and _VCN_BYTES
+        if length < 16 + key_length + below or at + length > end:
             raise NotUnderstood("an entry of an index has an impossible length")
-        yield reference(number(node, at, 8)), file_name(node[at + 16 : at + 16 + key_length])[1]
+        child = number(node, at + length - _VCN_BYTES, 8) if below else None
+        if flags & _IS_LAST:
+            yield IndexEntry(None, "", child)
+            return
+        name = file_name(node[at + 16 : at + 16 + key_length])[1]
+        yield IndexEntry(reference(number(node, at, 8)), name, child)
         at += length
     raise NotUnderstood("a node of an index has no end")
 

@@ -10,6 +10,7 @@ from reconciler import agent_contract as contract
 from reconciler.agent_contract import FUNCTIONS
 from reconciler.lab import witness
 from reconciler.lab.book import is_remote
+from reconciler.lab.configuration import configuration_file, data_root, guest_state_file
 from reconciler.lab.describe import drive_answer
 from reconciler.lab.host import LabHost
 from reconciler.lab.powershell.door_machines import MachineDoor
@@ -40,6 +41,7 @@ class HyperVDoor:
             "powershell_reference_points": lambda _: self._reference_points(),
             "powershell_look": lambda a: self._told(a["function"], a["arguments"]),
             "powershell_files": lambda _: self._files(),
+            "powershell_configurations": lambda _: self._configurations(),
             "powershell_start": lambda a: self._start(a["function"], a["arguments"]),
             "powershell_job": lambda a: (
                 self._planned.job(a["RequestId"]) or self._told("Get-ReconcilerOperation", a)
@@ -116,6 +118,26 @@ class HyperVDoor:
                 for disk in machine.disks
                 for place, path in enumerate(disk.chain)
                 if self._book.local(path).is_file()
+            ]
+
+    def _configurations(self) -> object:
+        """What the settings of each recovery checkpoint say of their files, and the files."""
+        book = self._book
+        with book.changed:
+            return [
+                {
+                    "CheckpointId": point.id,
+                    "ConfigurationDataRoot": data_root(machine),
+                    "ConfigurationFile": configuration_file(book, point.id),
+                    "GuestStateFile": guest_state_file(book, machine, point.id),
+                    "Files": [
+                        {"Path": path, "Local": str(book.local(path))}
+                        for path in point.configuration_files
+                        if not is_remote(path)
+                    ],
+                }
+                for machine in book.state.machines.values()
+                for point in machine.checkpoints
             ]
 
     def _start(self, name: str, arguments: Arguments) -> object:

@@ -10,7 +10,7 @@ from uuid import NAMESPACE_OID, uuid5
 
 from reconciler.lab import faults
 from reconciler.lab.checkpoints import RefusedError
-from reconciler.lab.configuration import disks_of, parse_configuration
+from reconciler.lab.configuration_document import disks_of, parse_configuration
 from reconciler.lab.describe import planned_answer, seldom_answer
 from reconciler.lab.host import LabHost
 from reconciler.lab.imported import take_up

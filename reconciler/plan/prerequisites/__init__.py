@@ -15,6 +15,7 @@ from reconciler.model.observed import Observed
 from reconciler.plan.actions import Finding
 from reconciler.plan.prerequisites.cluster_volumes import encrypted_volumes, hardware_provider
 from reconciler.plan.prerequisites.guests import integration_versions, scsi_controllers, vss_service
+from reconciler.plan.prerequisites.head_room import head_room, unknown_head_room
 from reconciler.plan.prerequisites.scale import scale
 from reconciler.plan.prerequisites.smb_storage import mixed_storage, named_by_address
 from reconciler.plan.prerequisites.smb_surroundings import automount, chimney, file_servers
@@ -32,21 +33,30 @@ IN_PLANS: Final[tuple[Check, ...]] = (
     named_by_address,
     scale,
 )
-TOLD_BY_PLANS_ANYWAY: Final[tuple[Check, ...]] = (vss_service, encrypted_volumes)
-"""A plan says what follows from these: how a guest is captured, which replica is in doubt."""
+TOLD_BY_PLANS_ANYWAY: Final[tuple[Check, ...]] = (
+    vss_service,
+    encrypted_volumes,
+    unknown_head_room,
+)
+"""A plan says what follows from these: how a guest is captured, which replica is in doubt; and its
+data have each volume's free space, known or not."""
 
 
 def of_hosts(observed: Observed) -> Iterator[Finding]:
     """Everything that is not as it should be, of all hosts and machines."""
     for check in (*TOLD_BY_PLANS_ANYWAY, *IN_PLANS):
         yield from check(observed)
+    yield from head_room(observed)
 
 
 def of_members(observed: Observed, members: Iterable[NaturalKey]) -> Iterator[Finding]:
     """What concerns these machines, and the hosts that they are on."""
-    looked = _only(observed, frozenset(members))
+    keys = frozenset(members)
+    looked = _only(observed, keys)
     for check in IN_PLANS:
         yield from check(looked)
+    # of a shared volume also what nodes tell that have none of these machines
+    yield from head_room(observed, keys)
 
 
 def _only(observed: Observed, members: frozenset[NaturalKey]) -> Observed:

@@ -92,8 +92,8 @@ def _not_looked_at(report: HostReport, server: str, problem: str) -> Finding:
         "machines have disks on it, and what they need there could not be looked at: "
         f"{problem or 'it was not asked'}",
         "look there yourself: Get-SmbShareAccess shows full control for each host's computer "
-        "account, Get-WindowsFeature FS-VSS-Agent is installed; or write 'through: agent' in its "
-        "FileServer policy",
+        "account, Get-WindowsFeature FS-VSS-Agent is installed; or describe it by a FileServer "
+        "policy with 'through: agent'",
         Severity.INFO,
         report.facts.name,
     )

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from reconciler import agent_contract as contract
-from reconciler.lab.configuration import configuration_of
+from reconciler.lab.configuration_document import configuration_of
 from reconciler.lab.create import create_lab
 from reconciler.lab.definition import HostDefinition, LabDefinition, MachineDefinition
 from reconciler.lab.full_lab import CLUSTER_LAB, DEV_01, small_disk

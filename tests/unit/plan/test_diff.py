@@ -216,7 +216,7 @@ def test_data_tells_requests_doubts_refusals_and_unknown_hosts(
     )
     data = json.loads(as_json(made))
 
-    assert data["format"] == "1.2"
+    assert data["format"] == "1.3"
     assert data["actions"][0]["requests"] == ["request-1"]
     assert data["actions"][0]["recovery_points"] == ["point-erp", "point-2"]
     assert data["doubts"] == [{"source": SOURCE, "vm": "erp", "reason": "its node was lost"}]

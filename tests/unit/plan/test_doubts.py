@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from reconciler.model.machine import (
+    ClusterFacts,
     HostEvent,
     HostVolume,
     VirtualDisk,
@@ -300,6 +301,24 @@ def test_a_replica_in_doubt_already_is_doubted_anew_as_a_check_may_be_at_work_on
     assert doubted(observed) == ["erp"]
 
 
+def test_what_moved_since_the_last_look_may_have_run_on_the_host_that_restarted(
+    restarted: MakeObserved, make_vm: MakeVm, with_replica: MakeObserved, with_host: MakeObserved
+) -> None:
+    """Both were seen on hv2 before; crm lies on no such volume."""
+    observed = restarted()
+    for name in ("erp", "crm"):
+        observed = with_replica(observed, make_vm(name, "hv2"), NOON)
+    cluster = ClusterFacts("fin", {"hv1": "Up", "hv2": "Up"}, {})
+    in_cluster = with_host(with_host(observed, "hv1", cluster=cluster), "hv2", cluster=cluster)
+
+    (doubt,) = take_note(in_cluster).doubts
+
+    assert doubt.machine == "erp"
+    assert doubt.reason.startswith("hv1 restarted at 2026-11-24T13:00")
+    assert doubt.reason.endswith("it may have run there, it was seen on hv2 before")
+    assert doubted(observed) == []
+
+
 def test_a_restart_is_seen_though_the_clock_was_set_back(restarted: MakeObserved) -> None:
     assert doubted(restarted(-HOUR)) == ["erp"]
 
@@ -347,3 +366,109 @@ def test_only_by_hand_doubts_are_told_with_the_command(
 def test_what_did_not_change_is_not_noted_again(cluster: MakeObserved, plan_of: PlanOf) -> None:
     assert plan_of(cluster()).watches == {}
     assert plan_of(cluster(replace(lost(), id=6008))).watches == {HV1: Watch(NOON, 8)}
+
+
+def test_a_log_that_was_cleared_is_new_whatever_its_numbers(cluster: MakeObserved) -> None:
+    observed = cluster(lost(record=3))
+    report = observed.inventory.reports[HV1]
+    reports = {**observed.inventory.reports, HV1: replace(report, has_new_log=True)}
+    cleared = replace(observed, inventory=replace(observed.inventory, reports=reports))
+
+    assert doubted(observed) == []
+    assert sorted(doubted(cleared)) == ["crm", "erp"]
+    assert take_note(cleared).watches[HV1].last_event == 3
+
+
+CLUSTER = ClusterFacts("FIN", {"hv1": "Up", "hv2": "Up", "hv3": "Down"}, {})
+
+
+@pytest.fixture
+def three(
+    make_vm: MakeVm,
+    make_observed: MakeObserved,
+    with_replica: MakeObserved,
+    with_host: MakeObserved,
+) -> MakeObserved:
+    """Three nodes, of which hv3 was lost and says nothing.
+
+    erp was seen on hv1 before and is on hv2 now; web is still on hv1. `owners` is what the cluster
+    says, and `seen` which of the two any node reports.
+    """
+
+    def make(
+        *events: HostEvent,
+        owners: dict[str, str] | None = None,
+        seen: tuple[str, ...] = ("erp", "web"),
+        lost_host: str = "hv3",
+        checked_ago: timedelta = 9 * HOUR,
+    ) -> Observed:
+        now = {"erp": "hv2", "web": "hv1"}
+        observed = make_observed(*(make_vm(name, now[name]) for name in seen), silent=(lost_host,))
+        for name in now:
+            checked = NOON - checked_ago
+            observed = with_replica(observed, make_vm(name, "hv1"), checked_at=checked)
+        told = {make_vm(name).id: node for name, node in (owners or {}).items()}
+        for host in ("hv1", "hv2"):
+            observed = with_host(observed, host, cluster=replace(CLUSTER, owners=told))
+        watch = Watch(NOON, 7)
+        observed = replace(observed, watches={HV1: watch, HV2: watch})
+        return with_host(observed, "hv1", events=events)
+
+    return make
+
+
+def test_what_moved_since_the_last_look_may_have_run_on_the_node_that_was_lost(
+    three: MakeObserved,
+) -> None:
+    (doubt,) = take_note(three(lost("hv3"))).doubts
+
+    assert doubt.machine == "erp"
+    assert "it is not where it was seen before, on hv1" in doubt.reason
+    assert doubted(three()) == []
+    assert doubted(three(lost("hv3"), checked_ago=timedelta(0))) == []
+
+
+@pytest.mark.parametrize(
+    ("owners", "expected"),
+    [
+        ({"erp": "hv3", "web": "hv1"}, ["erp"]),
+        ({"erp": "hv4", "web": "hv1"}, ["erp"]),
+        ({"erp": "hv1", "web": "hv1"}, []),
+        ({"web": "hv3"}, ["erp", "web"]),
+        ({"web": "hv1"}, ["erp"]),
+    ],
+)
+def test_of_a_machine_that_nobody_reports_the_cluster_says_where_it_is(
+    three: MakeObserved, owners: dict[str, str], expected: list[str]
+) -> None:
+    assert doubted(three(lost("hv3"), owners=owners, seen=())) == expected
+
+
+def test_a_move_in_another_cluster_or_away_from_a_planned_shutdown_raises_no_doubt(
+    three: MakeObserved, with_host: MakeObserved
+) -> None:
+    stop = told("User32", 1074, "hv3", NOON - HOUR - MINUTE)
+    alone = with_host(three(lost("hv3")), "hv1", cluster=None)
+    elsewhere = replace(CLUSTER, node_states={"hv3": "Down", "hv8": "Up"})
+
+    assert doubted(three(stop, lost("hv3"))) == []
+    assert doubted(alone) == []
+    assert doubted(with_host(three(lost("hv3")), "hv1", cluster=elsewhere)) == []
+
+
+@pytest.mark.parametrize("called", ["hv3", "HV3.corp.example"])
+def test_a_lost_node_that_is_silent_is_known_by_its_short_name_too(
+    three: MakeObserved, make_vm: MakeVm, with_replica: MakeObserved, called: str
+) -> None:
+    observed = three(lost("hv3"), owners={"web": "hv3"}, seen=("erp",), lost_host=called)
+    on_it = with_replica(observed, make_vm("web", called), checked_at=NOON - 9 * HOUR)
+
+    assert doubted(on_it) == ["erp", "web"]
+    (_, doubt) = take_note(on_it).doubts
+    assert doubt.reason.startswith("the node hv3 that it ran on was lost")
+
+
+def test_a_machine_that_is_gone_from_the_node_that_had_it_may_have_run_on_the_lost_one(
+    three: MakeObserved,
+) -> None:
+    assert doubted(three(lost("hv3"), seen=("web",))) == ["erp"]

@@ -34,6 +34,7 @@ from reconciler.plan.actions import (
     Severity,
 )
 from reconciler.plan.planner import Occasion, make_plan, recovery_plan
+from reconciler.policy.file_servers import FileServer
 from reconciler.policy.policy_set import PolicySet
 from reconciler.policy.protection_group import ProtectionGroup
 
@@ -271,6 +272,31 @@ def test_a_machine_with_a_fault_is_not_backed_up_and_every_fault_is_told(make: M
         "it is not backed up: the disk at SCSI 0:1 has no virtual disk id"
     )
     assert {finding.severity for finding in plan.findings} == {Severity.ERROR}
+
+
+def test_a_machine_on_a_file_server_that_no_policy_describes_is_held_back(
+    make: Make, make_disk: Callable[..., VirtualDisk]
+) -> None:
+    remote = replace(make_disk(1), path="\\\\Files1\\vms\\erp.vhdx")
+    observed = make.observed(make.vm(disks=(make_disk(0), remote)), make.vm("crm"))
+    plan = make.plan(observed)
+    described = FileServer.model_validate(
+        {
+            "schema": "reconciler/v1",
+            "kind": "FileServer",
+            "name": "f",
+            "address": "10.0.0.9",
+            "unc_name": "files1",
+        }
+    )
+    wanted = PolicySet((make.group(),), file_servers=(described,))
+    known = make_plan(wanted, observed, Occasion(PlanId("plan-1"), NOON, "server"))
+
+    assert kinds(plan) == [(CreateReplica, "crm")]
+    assert ("blocked.file_server", "erp") in codes(plan)
+    assert ("blocked.file_server", "erp") not in codes(known)
+    assert "unc_name: Files1" in plan.findings[0].hint
+    assert sorted(kinds(known), key=str) == [(CreateReplica, "crm"), (CreateReplica, "erp")]
 
 
 def test_a_machine_with_a_vhd_file_is_backed_up_without_tracking(

@@ -38,7 +38,7 @@ MakeObserved = Callable[..., Observed]
 R2 = 9_600
 GOOD = Requirements((1, 2, 3), chimney="Disabled", file_server_agent="Installed")
 SMB = r"\\files\vms\a.vhdx"
-CSV = HostVolume("C:\\ClusterStorage\\Volume1\\", 1, 1, is_cluster_shared=True)
+CSV = HostVolume("C:\\ClusterStorage\\Volume1\\", 1 << 40, 1 << 40, is_cluster_shared=True)
 OWN = ShareEntry("vms", "LAB\\HV1$", "Allow", "Full")
 
 
@@ -57,7 +57,8 @@ def with_host(observed: Observed, os_build: int = 20_348, **fields: object) -> O
 
 
 def found(observed: Observed) -> list[Finding]:
-    return list(of_hosts(observed))
+    """All but the volumes of which nobody tells what is free: see test_headroom."""
+    return [f for f in of_hosts(observed) if f.code != "prerequisite.head_room_unknown"]
 
 
 def codes(observed: Observed) -> list[str]:

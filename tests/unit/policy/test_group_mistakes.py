@@ -256,6 +256,63 @@ def test_days_that_each_of_the_months_has_need_no_remark(keys: str) -> None:
             "7:31 initial_replication.method: expected 'automatic' or 'manual', got 'by hand'",
         ),
         (
+            "page_files: false\n",
+            "7:13 page_files: expected a mapping, got false",
+        ),
+        (
+            "page_files: {leave_out: no}\n",
+            "7:25 page_files.leave_out: expected true or false, got 'no'",
+        ),
+        (
+            "page_files: {leave_out: 0}\n",
+            "7:25 page_files.leave_out: expected true or false, got 0",
+        ),
+        (
+            "page_files: {leaves_out: true}\n",
+            "7:14 page_files.leaves_out: unknown key 'leaves_out'",
+        ),
+        (
+            "page_files: {disks: '*_pagefile.vhd*'}\n",
+            "7:21 page_files.disks: expected a list, got '*_pagefile.vhd*'",
+        ),
+        (
+            "page_files: {disks: []}\n",
+            "7:21 page_files.disks: the list is empty",
+        ),
+        (
+            "page_files: {disks: ['a*', 1]}\n",
+            "7:28 page_files.disks[1]: expected text, got 1",
+        ),
+        (
+            "page_files: {disks: [' ']}\n",
+            "7:22 page_files.disks[0]: expected text, got nothing but blanks",
+        ),
+        *(
+            (
+                f"page_files: {{disks: ['{pattern}']}}\n",
+                f"7:22 page_files.disks[0]: '{pattern}' would leave out every disk",
+            )
+            for pattern in ("*", "**", "?*", "*.vhdx", "*.VHD*", "*.avhd?", "*_*.vhd*")
+        ),
+        *(
+            (
+                f"page_files: {{disks: ['{pattern}']}}\n",
+                f"7:22 page_files.disks[0]: expected a pattern of file names, got '{pattern}'",
+            )
+            for pattern in ("D:\\VMs\\*_pagefile.vhd*", "paging/*")
+        ),
+        (
+            "page_files: {disks: ['*_page.vhdx', '*_p.vhdx', '*_page.vhdx']}\n",
+            "7:49 page_files.disks[2]: *_page.vhdx is there twice",
+        ),
+        (
+            "page_files: {leave_out: false, disks: ['*_page.vhdx']}\n",
+            (
+                "7:39 warning: page_files.disks: has no effect with 'leave_out: false': "
+                "everything is copied"
+            ),
+        ),
+        (
             "online: true\n",
             "7:9 online: expected a mapping, got true",
         ),
@@ -267,6 +324,10 @@ def test_days_that_each_of_the_months_has_need_no_remark(keys: str) -> None:
 )
 def test_each_mistake_of_a_group_is_named(tail: str, complaint: str) -> None:
     assert said(tail) == [complaint]
+
+
+def test_patterns_of_disks_of_page_files_need_no_remark() -> None:
+    assert said("page_files: {disks: ['*_pagefile.vhd*', 'sql0?-paging[1].vhdx', 'p*']}\n") == []
 
 
 def test_online_protection_is_accepted_though_it_is_not_there_yet() -> None:

@@ -53,6 +53,14 @@ def test_a_ticket_is_enough() -> None:
             ["7:1 trust: is for TLS only: without it the host shows no certificate"],
         ),
         (
+            ACCOUNT + "port: 5986\n",
+            ["7:7 warning: port: is the port at which Windows speaks with TLS"],
+        ),
+        (
+            ACCOUNT + "tls: true\nport: 5985\n",
+            ["8:7 warning: port: is the port at which Windows speaks without TLS"],
+        ),
+        (
             ACCOUNT + "smb_port: 4455\nread_limit: 1MiB\n",
             [
                 "7:1 smb_port: is for 'disks_through: smb' only",

@@ -46,6 +46,7 @@ ASK: dict[str, Callable[[Catalogue, Job], object]] = {
     "alerts": lambda c, _: c.alerts(),
     "sync": lambda c, j: c.sync_alerts((), frozenset(), j.created_at),
     "old": lambda c, j: c.old_points({GroupName("finance"): j.created_at}),
+    "activity": lambda c, _: c.activity(),
     "replicas": lambda c, _: c.replicas(),
     "note": lambda c, j: c.take_note({j.source: "lost"} if j.source else {}, {}, j.created_at),
     "forget jobs": lambda c, j: c.jobs.drop_ended_before(j.created_at),

@@ -23,6 +23,7 @@ from reconciler.plan.actions import (
     RemoveLeftovers,
     Subject,
 )
+from reconciler.plan.rooms import DiskVolume, Headroom, Need, Room
 from reconciler.schedule.admission import (
     Limits,
     Setback,
@@ -283,3 +284,51 @@ def test_with_a_backup_that_was_asked_for_all_of_the_machine_begins() -> None:
     assert kinds(admit(actions, situation).admitted) == [
         [RemoveLeftovers, ExpressFullBackup, ExpirePoints]
     ]
+
+
+def roomy(free: int | None, **needs: int) -> Headroom:
+    """One volume that all machines have disks on."""
+    volume = DiskVolume("fin", "csv", "CSV")
+    keys = {name: NaturalKey(VmId(name), Role.PRIMARY) for name in needs}
+    room = Room(volume, free, tuple(Need(keys[name], name, need) for name, need in needs.items()))
+    claims = {keys[name]: {volume: need} for name, need in needs.items()}
+    return Headroom({volume: room}, claims)
+
+
+def test_machines_of_one_volume_begin_together_only_where_it_has_room() -> None:
+    actions: list[Action] = [backup(name, f"hv-{name}") for name in "abc"]
+
+    admission = admit(actions, Situation(NOW, Limits(), headroom=roomy(5, a=3, b=3, c=2)))
+
+    assert names(admission.admitted) == ["a"]
+    (first, second) = (held.reason for held in admission.held)
+    assert first.startswith("what grows on CSV of fin while it is backed up may need 3 bytes")
+    assert second == "another machine waits for room on CSV of fin"
+    assert started(actions, Situation(NOW, Limits(), headroom=roomy(8, a=3, b=3, c=2))) == [*"abc"]
+    assert started(actions, Situation(NOW, Limits(), headroom=roomy(None, a=3, b=3, c=2))) == [
+        *"abc"
+    ]
+
+
+def test_what_is_at_work_takes_its_room_until_it_ends() -> None:
+    headroom = roomy(5, a=3, b=3)
+    actions: list[Action] = [backup("a", "hv1"), backup("b", "hv2")]
+    (at_work,) = admit(actions, Situation(NOW, Limits(), headroom=headroom)).admitted
+
+    assert started(actions, Situation(NOW, Limits(), (at_work,), headroom=headroom)) == []
+    assert started(actions[1:], Situation(NOW, Limits(), headroom=headroom)) == ["b"]
+
+
+def test_one_that_would_not_even_fit_alone_lets_others_pass() -> None:
+    actions: list[Action] = [backup("a", minutes_ago=9), backup("b"), expiry("a")]
+
+    assert started(actions, Situation(NOW, Limits(), headroom=roomy(2, a=3, b=2))) == ["b"]
+
+
+def test_what_captures_nothing_needs_no_room() -> None:
+    actions: list[Action] = [expiry("a"), clean_up("b"), backup("b")]
+
+    admission = admit(actions, Situation(NOW, Limits(), headroom=roomy(0, a=3, b=3)))
+
+    assert kinds(admission.admitted) == [[RemoveLeftovers], [ExpirePoints]]
+    assert kinds(tuple(held.work for held in admission.held)) == [[ExpressFullBackup]]

@@ -31,6 +31,7 @@
         'Start-ReconcilerDiskSwap'
         'Start-ReconcilerClusterChange'
         'Get-ReconcilerAgentFile'
+        'Get-ReconcilerConfigurationFile'
     )
     CmdletsToExport = @()
     VariablesToExport = @()

@@ -18,8 +18,9 @@ $script:NotSupported = 32770
 # Change tracking lies beside its disk, and goes where that goes.
 $script:SideFiles = @('', '.rct', '.mrt')
 
-# Paths that were seen to be those of disk files, and of files that checkpoints keep.
+# Paths that were seen to be those of disk files, of configuration files that checkpoints keep, and of disks that they keep.
 $script:DiskFiles = New-Object -TypeName 'System.Collections.Generic.HashSet[string]' -ArgumentList ([System.StringComparer]::OrdinalIgnoreCase)
+$script:ConfigurationFiles = New-Object -TypeName 'System.Collections.Generic.HashSet[string]' -ArgumentList ([System.StringComparer]::OrdinalIgnoreCase)
 $script:CheckpointDisks = New-Object -TypeName 'System.Collections.Generic.HashSet[string]' -ArgumentList ([System.StringComparer]::OrdinalIgnoreCase)
 
 # Constrained sessions load no module by themselves.

@@ -223,22 +223,77 @@ def test_events_are_asked_for_until_there_are_no_more(
     def play(arguments: Mapping[str, object]) -> Sequence[Answer]:
         after = arguments["AfterRecordId"]
         assert isinstance(after, int)
-        return [event(record) for record in (11, 12, 20) if record > after][:2]
+        return [event(record) for record in (10, 11, 12, 20) if record > after][:2]
 
     agent.plays[contract.GET_EVENT.name] = play
     report = session.report(after_event=10)
 
     assert [e.record_id for e in report.events] == [11, 12, 20]
     looked = [a for name, a in agent.asked if name == contract.GET_EVENT.name]
-    assert [a["AfterRecordId"] for a in looked] == [10, 12]
+    assert [a["AfterRecordId"] for a in looked] == [9, 11, 20]
+    assert not report.has_new_log
 
 
-@pytest.mark.parametrize("records", [[10], [11, 11], [12, 11], [-1]])
+@pytest.mark.parametrize(
+    ("records", "seen", "is_new"),
+    [
+        ((1, 2), [1, 2], True),
+        ((1, 2, 12), [1, 2, 12], True),
+        ((12, 13), [12, 13], False),
+        ((), [], False),
+    ],
+)
+def test_a_log_that_was_cleared_is_read_from_its_beginning(
+    agent: Agent, session: HostSession, records: tuple[int, ...], seen: list[int], *, is_new: bool
+) -> None:
+    def play(arguments: Mapping[str, object]) -> Sequence[Answer]:
+        after = arguments["AfterRecordId"]
+        assert isinstance(after, int)
+        return [event(record) for record in records if record > after]
+
+    agent.plays[contract.GET_EVENT.name] = play
+    report = session.report(after_event=10)
+
+    assert ([e.record_id for e in report.events], report.has_new_log) == (seen, is_new)
+
+
+def configuration(name: str = "A.vmcx", path: str = "", size: object = 3) -> Answer:
+    return {"Name": name, "Path": path or f"C:\\VMs\\Snapshots\\{name}", "FileSize": size}
+
+
+def test_configuration_files_are_told_with_those_that_are_not_there(
+    agent: Agent, session: HostSession
+) -> None:
+    agent.give(contract.GET_CONFIGURATION_FILE, configuration(), configuration("A.vmgs", size=None))
+    told = session.configuration_files(VmId(VM), CheckpointId(CHECKPOINT))
+    assert [(f.name, f.size_bytes) for f in told] == [("A.vmcx", 3), ("A.vmgs", None)]
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        [configuration("..\\A.vmcx")],
+        [configuration(".hidden")],
+        [configuration("A.vmcx", "C:\\other.txt")],
+        [configuration(size=-1)],
+        [configuration(), configuration("a.VMCX")],
+        [configuration(f"{n}.vmcx") for n in range(65)],
+    ],
+)
+def test_odd_configuration_files_are_refused(
+    agent: Agent, session: HostSession, answers: list[Answer]
+) -> None:
+    agent.give(contract.GET_CONFIGURATION_FILE, *answers)
+    with pytest.raises(HostRefusedError):
+        session.configuration_files(VmId(VM), CheckpointId(CHECKPOINT))
+
+
+@pytest.mark.parametrize("records", [[9], [11, 11], [12, 11], [-1]])
 def test_events_that_do_not_go_on_are_refused(
     agent: Agent, session: HostSession, records: list[int]
 ) -> None:
     agent.give(contract.GET_EVENT, *map(event, records))
-    with pytest.raises(HostRefusedError, match=r"record -?\d+ after record 1\d$"):
+    with pytest.raises(HostRefusedError, match=r"record -?\d+ after record \d+$"):
         session.report(after_event=10)
 
 

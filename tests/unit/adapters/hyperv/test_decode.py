@@ -315,7 +315,10 @@ def test_a_node_names_its_cluster() -> None:
 
 def test_names_of_computers_are_compared_in_lower_case() -> None:
     assert cluster() == ClusterFacts(
-        "PROD-CL1", {"node-a": "Up", "node-b": "Down"}, {VmId(VM): "node-a"}
+        "PROD-CL1",
+        {"node-a": "Up", "node-b": "Down"},
+        {VmId(VM): "node-a"},
+        {VmId(VM): "Online"},
     )
     assert event().node == "node-b"
 

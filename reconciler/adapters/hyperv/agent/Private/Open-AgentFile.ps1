@@ -1,5 +1,5 @@
 function Open-AgentFile {
-    # A disk file of a machine, open for reading.
+    # A file of a machine, open for reading.
     param([System.Management.Automation.PSCmdlet] $Cmdlet, [string] $Path)
     Resolve-DiskFile -Cmdlet $Cmdlet -Path $Path
     try {
@@ -12,5 +12,6 @@ function Open-AgentFile {
         }
     }
     [void] $script:DiskFiles.Remove($Path)
+    [void] $script:ConfigurationFiles.Remove($Path)
     Stop-Call -Cmdlet $Cmdlet -ErrorId 'FileNotFound' -Target $Path -Message "Cannot find $Path"
 }

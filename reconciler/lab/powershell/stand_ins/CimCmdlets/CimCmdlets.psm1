@@ -120,7 +120,9 @@ function Get-RawInstance {
                     Version = $machine.Version
                 }
             }
+            $configurations = @(Invoke-Lab -Operation 'powershell_configurations' | ForEach-Object { $_ })
             foreach ($point in @(Invoke-Lab -Operation 'powershell_snapshots' | ForEach-Object { $_ })) {
+                $kept = @($configurations | Where-Object { $_.CheckpointId -eq $point.CheckpointId })[0]
                 [ordered] @{
                     InstanceID = "Microsoft:$("$($point.CheckpointId)".ToUpperInvariant())"
                     ConfigurationID = "$($point.CheckpointId)".ToUpperInvariant()
@@ -128,6 +130,10 @@ function Get-RawInstance {
                     VirtualSystemType = 'Microsoft:Hyper-V:Snapshot:Recovery'
                     ElementName = $point.ElementName
                     Version = ''
+                    ConfigurationDataRoot = $kept.ConfigurationDataRoot
+                    ConfigurationFile = $kept.ConfigurationFile
+                    GuestStateDataRoot = if ($kept.GuestStateFile) { $kept.ConfigurationDataRoot } else { '' }
+                    GuestStateFile = $kept.GuestStateFile
                 }
             }
         }
