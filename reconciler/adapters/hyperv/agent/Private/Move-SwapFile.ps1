@@ -4,10 +4,13 @@ function Move-SwapFile {
     $ends = Get-SwapEnd -Entry $Entry
     foreach ($suffix in $script:SideFiles) {
         $from = Get-LocalPath -Path ($ends['From'] + $suffix)
+        if (-not [System.IO.File]::Exists($from)) {
+            continue
+        }
         if (-not $ends['To']) {
             [System.IO.File]::Delete($from)
         }
-        elseif ([System.IO.File]::Exists($from)) {
+        else {
             # Refuses to overwrite.
             [System.IO.File]::Move($from, (Get-LocalPath -Path ($ends['To'] + $suffix)))
         }
