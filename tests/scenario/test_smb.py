@@ -93,17 +93,19 @@ def test_the_host_hands_out_no_byte_of_a_disk_that_is_on_a_server(world: World) 
         host.close()
 
 
-def test_a_server_that_no_policy_describes_fails_the_job_with_what_to_write(world: World) -> None:
+def test_a_server_that_no_policy_describes_holds_the_machine_and_says_what_to_write(
+    world: World,
+) -> None:
     lonely = replace(world, file_servers={}, state="lonely")
     lonely.write_policies()
     try:
-        _, results = lonely.apply()
+        plan, results = lonely.apply()
     finally:
         world.write_policies()
 
-    (result,) = results
-    assert result.verdict is Verdict.FAILED
-    assert "FileServer" in str(result)
+    assert results == []
+    (held,) = (f for f in plan.findings if f.code == "blocked.file_server")
+    assert "FileServer" in held.hint
 
 
 # --- the share alone

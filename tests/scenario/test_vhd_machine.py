@@ -69,7 +69,7 @@ def test_a_recovered_disk_is_a_vhd_and_equals_its_shadow(world: World) -> None:
     done = here.cli("recover", "disks", VM, "--to", "recovered-disks")
 
     assert done.returncode == 0, done.stderr
-    (file,) = (here.folder / "recovered-disks").iterdir()
+    (file,) = (here.folder / "recovered-disks").glob("*.vhd*")
     assert file.name == f"{VM}-IDE-0-0.vhd"
     chain = open_disk(FolderFiles(file.parent), f"C:\\{file.name}")
     assert chain.virtual_disk_id == VHD_01.disks[0].virtual_disk_id

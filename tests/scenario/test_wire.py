@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import re
 import socket
 import threading
 import time
@@ -137,6 +138,10 @@ def session(
         opened.close()
 
 
+PATTERNED = (GUID, "SCSI 0:1=C:\\a & b\\\u00e9.vhdx", "9.0")
+"""One of these fits each pattern of the contract."""
+
+
 @pytest.fixture
 def port(body: EchoBody) -> Iterator[int]:
     with lab(body) as answering:
@@ -145,7 +150,8 @@ def port(body: EchoBody) -> Iterator[int]:
 
 def sample(parameter: Parameter) -> object:
     if parameter.pattern:
-        return GUID
+        fits = next(each for each in PATTERNED if re.fullmatch(parameter.pattern, each))
+        return [fits] if parameter.kind is Kind.STRINGS else fits
     if parameter.choices:
         return parameter.choices[-1].upper()
     return {
