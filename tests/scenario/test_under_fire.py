@@ -162,7 +162,7 @@ class Fire:
 
 def begun(world: World) -> Running:
     """A loop that looks often, yet leaves the hosts and their guests some of the processor."""
-    return Running(world, "--every", "1")
+    return Running(world, "--every", "1.5")
 
 
 def label_of(source: DataSource) -> str:
