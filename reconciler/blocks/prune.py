@@ -42,6 +42,9 @@ from reconciler.errors import (
 WORTH: Final = 0.25
 """The share of a pack's stored bytes that must be of no use: at most three bytes are copied for
 each one that is freed."""
+_MOST_COUNTS: Final = 5
+"""So often the counts are made anew in one go. Each time another server deleted a point, and the
+packs that only it used, between the look at it and its end."""
 _MOST_SLOTS_NAMED: Final = 1 << 20
 """Of one condemnation, more or less; others follow when it was carried out."""
 
@@ -88,12 +91,13 @@ def prune(
         BlockMissingError: As above.
         RepositoryLockedError: Somebody else writes a pack anew that is to be.
     """
-    try:
-        return _pruned(_Pruning(repository, on_deleted, grace))
-    except CountsLostError:
-        # Nothing but time is lost: what was done holds, and the rest is found anew.
-        kept_counts(repository).discard()
-        return _pruned(_Pruning(repository, on_deleted, grace))
+    for _ in range(_MOST_COUNTS):
+        try:
+            return _pruned(_Pruning(repository, on_deleted, grace))
+        except CountsLostError:
+            # Nothing but time is lost: what was done holds, and the rest is found anew.
+            kept_counts(repository).discard()
+    return Pruned(waits_for="other servers delete recovery points faster than these are counted")
 
 
 def _pruned(pruning: "_Pruning") -> Pruned:

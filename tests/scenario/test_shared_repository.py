@@ -104,7 +104,7 @@ def test_servers_that_share_a_repository_and_are_killed_lose_nothing(
         for server in servers:
             server.end()
 
-    assert told.failures == []
+    assert told.failures == [], "\n".join(told.failures)
     assert len(told.sealed) > 5 * KILLS
     assert len(told.dropped) > KILLS
     assert_all_is_there(tmp_path, passphrase, told)
