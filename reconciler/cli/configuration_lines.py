@@ -2,19 +2,19 @@
 
 from collections.abc import Iterator
 
-from reconciler.app import App
 from reconciler.blocks.configuration import configuration_of
+from reconciler.blocks.manifest import Manifest
 from reconciler.errors import ReconcilerError
 from reconciler.execute.configuration import shown_left_out
-from reconciler.model.protection import RecoveryPoint
 from reconciler.plan.words import counted, shown_bytes
 
 
-def configuration_lines(app: App, point: RecoveryPoint) -> Iterator[str]:
-    """How many files there are, and what is missing; read from the point itself."""
+def configuration_lines(read: Manifest | ReconcilerError) -> Iterator[str]:
+    """How many files there are, and what is missing, or why the point could not be read."""
     try:
-        manifest = app.repository_to_read(point.volume).manifest(point.source, point.id)
-        found = configuration_of(manifest.point.configuration_files)
+        if isinstance(read, ReconcilerError):
+            raise read
+        found = configuration_of(read.point.configuration_files)
     except ReconcilerError as error:
         yield f"configuration files cannot be read: {error.message}"
         return

@@ -2,23 +2,20 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from reconciler.app import App
+from reconciler.blocks.manifest import Manifest
 from reconciler.errors import ReconcilerError
-from reconciler.model.protection import LeftOut, RecoveryPoint
+from reconciler.model.protection import LeftOut
 from reconciler.plan.words import shown_bytes
 
 Told = Mapping[str, Sequence[LeftOut]]
 """By controller slot."""
 
 
-def left_out_of(app: App, point: RecoveryPoint) -> Told:
-    """What a point left out of each disk; nothing where its manifest cannot be read now."""
-    try:
-        repository = app.repository_to_read(point.volume)
-        manifest = repository.manifest(point.source, point.id)
-    except ReconcilerError:
+def left_out_of(read: Manifest | ReconcilerError) -> Told:
+    """What a point left out of each disk; nothing where its manifest could not be read."""
+    if isinstance(read, ReconcilerError):
         return {}
-    return {str(disk.slot): disk.left_out for disk in manifest.descriptions if disk.left_out}
+    return {str(disk.slot): disk.left_out for disk in read.descriptions if disk.left_out}
 
 
 def left_out_lines(told: Told) -> Iterator[str]:

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from reconciler.app import App, open_app
+from reconciler.blocks.manifest import Manifest
 from reconciler.cli.configuration_lines import configuration_lines
 from reconciler.cli.left_out import Told, left_out_data, left_out_lines, left_out_of
 from reconciler.cli.options import with_settings
@@ -42,15 +43,12 @@ def command(settings: Settings, machine: str | None, output: str) -> None:
         )
         replicas, points = catalogue.replicas(), catalogue.all_recovery_points()
         shown = [Shown(app, s, replicas[s.id], points.get(s.id, ())) for s in sources]
-        if machine is not None:
-            for each in shown:
-                each.left_out = {point.id: left_out_of(app, point) for point in each.points}
         names = {each.source.label for each in shown}
         alerts = [a for a in catalogue.alerts() if machine is None or a.subject in names]
         volumes = list(shown_volumes(app)) if machine is None else []
         if machine is not None:
             for each in shown:
-                each.read_configurations(app)
+                each.read_points(app)
     shown.sort(key=lambda each: (each.source.host, each.source.label))
     if output == "json":
         click.echo(json.dumps(_data(shown, alerts, volumes), indent=2, ensure_ascii=False))
@@ -128,15 +126,20 @@ class Shown:
         self.source = source
         self.replica = replica
         self.points = points
-        self.left_out: dict[str, Told] = {}
+        self.left_out: dict[RecoveryPointId, Told] = {}
         """By recovery point; only looked up for one machine, as manifests are read for it."""
-        self.zone = app.zone_of(source.group)
         self.configurations: dict[RecoveryPointId, tuple[str, ...]] = {}
+        """As above, and of the newest points only."""
+        self.zone = app.zone_of(source.group)
 
-    def read_configurations(self, app: App) -> None:
-        """See what the newest points hold beside the disks; each is read for it."""
-        for point in self.points[-_MOST_READ:]:
-            self.configurations[point.id] = tuple(configuration_lines(app, point))
+    def read_points(self, app: App) -> None:
+        """See what the points left out, and what the newest hold beside the disks."""
+        newest = {point.id for point in self.points[-_MOST_READ:]}
+        for point in self.points:
+            read = _manifest(app, point)
+            self.left_out[point.id] = left_out_of(read)
+            if point.id in newest:
+                self.configurations[point.id] = tuple(configuration_lines(read))
 
     def lines(self) -> Iterator[str]:
         """The machine and its points for a person."""
@@ -200,12 +203,21 @@ def recovery_summary(app: App, plan: Plan) -> Iterator[str]:
                 f"recover {action.subject.label} as of {local(point.captured_at, zone)} "
                 f"({point.consistency.value}) to {action.folder}"
             )
-            yield from left_out_lines(left_out_of(app, point))
-            for line in configuration_lines(app, point):
+            read = _manifest(app, point)
+            yield from left_out_lines(left_out_of(read))
+            for line in configuration_lines(read):
                 yield f"  {line}"
             if point.damage:
                 yield f"! this recovery point is damaged: {point.damage}"
                 yield "    = hint: name another one with --at, or heal it: reconciler verify --heal"
+
+
+def _manifest(app: App, point: RecoveryPoint) -> Manifest | ReconcilerError:
+    """A point itself, or why it cannot be read now."""
+    try:
+        return app.repository_to_read(point.volume).manifest(point.source, point.id)
+    except ReconcilerError as error:
+        return error
 
 
 def local(at: datetime, zone: ZoneInfo) -> str:
