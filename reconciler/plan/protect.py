@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, assert_never
+from typing import assert_never
 
-from reconciler.errors import Retry
 from reconciler.model.names import PoolName
 from reconciler.model.observed import RequestKind
 from reconciler.model.protection import Cause, CauseKind
@@ -18,11 +17,9 @@ from reconciler.plan.actions import (
 )
 from reconciler.plan.consistency import NoWay, Way, guest_obstacle, way_to_capture
 from reconciler.plan.due import MOST_COUNTED, is_filled, is_quiet, latest_check
-from reconciler.plan.machine_states import must_wait
+from reconciler.plan.obstacles import lacks_room, obstacles
 from reconciler.plan.standing import Protected, Standing
 from reconciler.plan.words import counted, request_command, shown
-
-_NO_VOLUME: Final = "waiting.volume"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,19 +65,12 @@ def protect(standing: Standing) -> Protection:
         doubted = undone if standing.protected else ()
         return Protection(findings=(_at_work(standing), *doubted, *_missed(standing, None)))
     way = way_to_capture(standing.machine, standing.facts.os_build, standing.group.consistency.wish)
-    held = (
-        tuple(_faults(standing))
-        or tuple(_undescribed(standing))
-        or tuple(_no_volume(standing))
-        or tuple(_no_headroom(standing))
-        or tuple(_waiting(standing))
-        or tuple(_no_way(standing, way))
-    )
+    held = obstacles(standing, way)
     if held or isinstance(way, NoWay):
         # to wait is no news while nothing is due
         told = () if due is None and held[0].code.startswith("waiting.") else held
         findings = (*told, *undone, *_missed(standing, held[0]))
-        return Protection(None, findings, held[0], may_expire=_lacks_room(standing, held[0]))
+        return Protection(None, findings, held[0], may_expire=lacks_room(standing, held[0]))
     saved = tuple(_saved(standing, way))
     if isinstance(due, Finding):
         return Protection(None, (*saved, due, *_missed(standing, due)), due)
@@ -241,88 +231,6 @@ def _at_work(standing: Standing) -> Finding:
         Severity.INFO,
         standing.machine.host,
     )
-
-
-def _faults(standing: Standing) -> Iterator[Finding]:
-    """Why the machine cannot be backed up at all, as it is."""
-    for fault in standing.machine.faults:
-        yield Finding(
-            "blocked.machine",
-            standing.machine.label,
-            f"it is not backed up: {fault}",
-            "look at the machine's settings on its host, and repair what is missing there",
-            Severity.ERROR,
-            standing.machine.host,
-        )
-
-
-def _undescribed(standing: Standing) -> Iterator[Finding]:
-    """Its disks are on file servers that nobody told how to reach."""
-    for server in standing.undescribed:
-        yield Finding(
-            "blocked.file_server",
-            standing.machine.label,
-            f"it is not backed up: no policy describes the file server {server}, which has a disk",
-            f"write a FileServer policy with 'unc_name: {server}'",
-            Severity.ERROR,
-            standing.machine.host,
-        )
-
-
-def _no_volume(standing: Standing) -> Iterator[Finding]:
-    if standing.trouble is not None:
-        yield Finding(
-            _NO_VOLUME,
-            standing.machine.label,
-            f"its volume takes nothing now: {standing.trouble.message}",
-            standing.trouble.hint,
-            Severity.INFO,  # the finding of the volume is the one that alarms
-            standing.machine.host,
-        )
-
-
-def _no_headroom(standing: Standing) -> Iterator[Finding]:
-    room = standing.shortage
-    if room is not None:
-        yield Finding(
-            "waiting.head_room",
-            standing.machine.label,
-            f"{room.volume.label} has too little free space for what grows there while it is "
-            "backed up",
-            room.remedy,
-            Severity.INFO,  # the finding of the volume is the one that alarms
-            standing.machine.host,
-        )
-
-
-def _lacks_room(standing: Standing, held: Finding) -> bool:
-    """Whether it is held for want of room, and nothing else: what expires makes room."""
-    trouble = standing.trouble
-    return held.code == _NO_VOLUME and trouble is not None and trouble.is_want_of_room
-
-
-def _waiting(standing: Standing) -> Iterator[Finding]:
-    wait = must_wait(standing.machine)
-    if wait is not None:
-        yield Finding(
-            wait.code,
-            standing.machine.label,
-            f"{wait.reason}; it waits inside its slot of {shown(standing.slot)}",
-            wait.hint,
-            Severity.WARNING if wait.retry is Retry.OPERATOR else Severity.INFO,
-            standing.machine.host,
-        )
-
-
-def _no_way(standing: Standing, way: Way | NoWay) -> Iterator[Finding]:
-    if isinstance(way, NoWay):
-        yield Finding(
-            "blocked.consistency",
-            standing.machine.label,
-            f"it is not backed up: {way.reason}",
-            way.hint,
-            host=standing.machine.host,
-        )
 
 
 def _saved(standing: Standing, way: Way | NoWay) -> Iterator[Finding]:
