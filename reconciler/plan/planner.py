@@ -1,6 +1,6 @@
 """(wanted, observed, now) → plan."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
@@ -44,6 +44,7 @@ from reconciler.plan.prerequisites.head_room import HEAD_ROOM
 from reconciler.plan.prerequisites.scale import SCALE
 from reconciler.plan.protect import protect
 from reconciler.plan.requests import Refusals
+from reconciler.plan.rooms import Headroom
 from reconciler.plan.standing import Standing, standing
 from reconciler.plan.volumes import Volumes
 from reconciler.policy.policy_set import PolicySet
@@ -97,9 +98,8 @@ class _Work:
             self.findings.append(expiry.held)
 
 
-def _undescribed(machine: VirtualMachine, wanted: PolicySet) -> tuple[str, ...]:
+def _undescribed(machine: VirtualMachine, described: Collection[str]) -> tuple[str, ...]:
     """The file servers of its disks that nobody told how to reach."""
-    described = {server.known_as.casefold() for server in wanted.file_servers}
     named = {remote.server for disk in machine.disks if (remote := unc_path(disk.path))}
     return tuple(sorted(name for name in named if name.casefold() not in described))
 
@@ -116,14 +116,15 @@ def make_plan(wanted: PolicySet, observed: Observed, occasion: Occasion) -> Plan
     cleaning = tuple(_clean_up(looked, found, occasion))
     doubts = {doubt.source: doubt.reason for doubt in noted.doubts}
     placing = Placing(wanted, observed, Volumes(wanted, observed))
-    room = headroom(observed)
+    rooms = headroom(observed)
+    described = {server.known_as.casefold() for server in wanted.file_servers}
     states = [
         (
             member,
             replace(
                 standing(member, looked, doubts, occasion.now, placing.volumes),
-                shortage=room.shortage(member.machine.key),
-                undescribed=_undescribed(member.machine, wanted),
+                shortage=rooms.shortage(member.machine.key),
+                undescribed=_undescribed(member.machine, described),
             ),
         )
         for member in _after(cleaning, found)
@@ -132,7 +133,7 @@ def make_plan(wanted: PolicySet, observed: Observed, occasion: Occasion) -> Plan
     deleting = deletions(wanted, looked, found, has_hole=occasion.has_hole)
     actions: tuple[Action, ...] = (*cleaning, *work.actions, *deleting)
     refusals = Refusals(wanted, looked, found, work.held, occasion.has_hole, occasion.expiry_paused)
-    findings = (*_findings(wanted, looked, found, occasion), *work.findings)
+    findings = (*_findings(wanted, looked, found, occasion, rooms), *work.findings)
     return Plan(
         id=occasion.id,
         made_for=occasion.now,
@@ -144,7 +145,7 @@ def make_plan(wanted: PolicySet, observed: Observed, occasion: Occasion) -> Plan
         doubts=noted.doubts,
         watches=noted.watches,
         refusals=tuple(refusals.of(actions)),
-        headroom=room.of({capture.subject.key for capture in work.captures}),
+        headroom=rooms.of({capture.subject.key for capture in work.captures}),
         neighbours=clusters.neighbours(wanted, observed),
         unknown=frozenset(observed.inventory.silent),
         members=frozenset(
@@ -155,7 +156,7 @@ def make_plan(wanted: PolicySet, observed: Observed, occasion: Occasion) -> Plan
         undecided=found.undecided.union(
             undecided(observed, found, has_hole=occasion.has_hole),
             (SCALE,) if observed.inventory.silent else (),
-            ((HEAD_ROOM, each.volume.label) for each in room.rooms.values() if each.is_in_use),
+            ((HEAD_ROOM, each.volume.label) for each in rooms.rooms.values() if each.is_in_use),
         ),
     )
 
@@ -229,7 +230,7 @@ def _work(
 
 
 def _findings(
-    wanted: PolicySet, index: Index, found: Membership, occasion: Occasion
+    wanted: PolicySet, index: Index, found: Membership, occasion: Occasion, rooms: Headroom
 ) -> Iterator[Finding]:
     """All that is about no member."""
     observed = index.observed
@@ -246,7 +247,7 @@ def _findings(
     yield from not_available_yet(wanted.groups)
     yield from clusters.findings(wanted, observed)
     yield from deduplicated(found.members, observed.inventory.reports)
-    yield from of_members(observed, (member.machine.key for member in found.members))
+    yield from of_members(observed, (member.machine.key for member in found.members), rooms)
     if occasion.expiry_paused:
         yield Finding(
             "expiry.paused",

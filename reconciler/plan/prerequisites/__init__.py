@@ -13,12 +13,14 @@ from typing import Final
 from reconciler.model.machine import HostReport, NaturalKey
 from reconciler.model.observed import Observed
 from reconciler.plan.actions import Finding
+from reconciler.plan.headroom import headroom
 from reconciler.plan.prerequisites.cluster_volumes import encrypted_volumes, hardware_provider
 from reconciler.plan.prerequisites.guests import integration_versions, scsi_controllers, vss_service
 from reconciler.plan.prerequisites.head_room import head_room, unknown_head_room
 from reconciler.plan.prerequisites.scale import scale
 from reconciler.plan.prerequisites.smb_storage import mixed_storage, named_by_address
 from reconciler.plan.prerequisites.smb_surroundings import automount, chimney, file_servers
+from reconciler.plan.rooms import Headroom
 
 Check = Callable[[Observed], Iterator[Finding]]
 
@@ -33,30 +35,31 @@ IN_PLANS: Final[tuple[Check, ...]] = (
     named_by_address,
     scale,
 )
-TOLD_BY_PLANS_ANYWAY: Final[tuple[Check, ...]] = (
-    vss_service,
-    encrypted_volumes,
-    unknown_head_room,
-)
-"""A plan says what follows from these: how a guest is captured, which replica is in doubt; and its
-data have each volume's free space, known or not."""
+TOLD_BY_PLANS_ANYWAY: Final[tuple[Check, ...]] = (vss_service, encrypted_volumes)
+"""A plan says what follows from these: how a guest is captured, which replica is in doubt."""
 
 
 def of_hosts(observed: Observed) -> Iterator[Finding]:
     """Everything that is not as it should be, of all hosts and machines."""
-    for check in (*TOLD_BY_PLANS_ANYWAY, *IN_PLANS):
+    rooms = headroom(observed)
+    for check in TOLD_BY_PLANS_ANYWAY:
         yield from check(observed)
-    yield from head_room(observed)
+    yield from unknown_head_room(rooms)  # a plan has it in its data
+    for check in IN_PLANS:
+        yield from check(observed)
+    yield from head_room(rooms)
 
 
-def of_members(observed: Observed, members: Iterable[NaturalKey]) -> Iterator[Finding]:
-    """What concerns these machines, and the hosts that they are on."""
+def of_members(
+    observed: Observed, members: Iterable[NaturalKey], rooms: Headroom
+) -> Iterator[Finding]:
+    """What concerns these machines, and the hosts and volumes that they are on."""
     keys = frozenset(members)
     looked = _only(observed, keys)
     for check in IN_PLANS:
         yield from check(looked)
     # of a shared volume also what nodes tell that have none of these machines
-    yield from head_room(observed, keys)
+    yield from head_room(rooms.of(keys))
 
 
 def _only(observed: Observed, members: frozenset[NaturalKey]) -> Observed:

@@ -1,27 +1,18 @@
 """R4.2: free space for the differencing disks that grow while machines are backed up."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from typing import Final
 
-from reconciler.model.machine import NaturalKey
-from reconciler.model.observed import Observed
 from reconciler.plan.actions import Finding, Severity
-from reconciler.plan.headroom import headroom
-from reconciler.plan.rooms import Need, Room
+from reconciler.plan.rooms import Headroom, Need, Room
 from reconciler.plan.words import counted, listed, shown_bytes
 
 HEAD_ROOM: Final = "prerequisite.head_room"
 
 
-def head_room(
-    observed: Observed, members: Collection[NaturalKey] | None = None
-) -> Iterator[Finding]:
-    """Every volume has room for each machine alone, and for all of them at once.
-
-    Of these machines only, where some are given; what all hosts tell of a shared volume counts.
-    """
-    found = headroom(observed)
-    for _, room in sorted((found if members is None else found.of(members)).rooms.items()):
+def head_room(found: Headroom) -> Iterator[Finding]:
+    """Every volume has room for each machine alone, and for all of them at once."""
+    for _, room in sorted(found.rooms.items()):
         if room.free_bytes is None:
             continue
         if room.too_large:
@@ -30,9 +21,9 @@ def head_room(
             yield _tight(room, room.free_bytes)
 
 
-def unknown_head_room(observed: Observed) -> Iterator[Finding]:
+def unknown_head_room(found: Headroom) -> Iterator[Finding]:
     """Volumes and shares of which nobody tells how much is free."""
-    for _, room in sorted(headroom(observed).rooms.items()):
+    for _, room in sorted(found.rooms.items()):
         if room.free_bytes is None:
             yield _unknown(room)
 

@@ -95,7 +95,7 @@ def test_too_little_for_all_at_once_is_told_with_what_would_be_enough(
     assert (finding.about, finding.severity) == ("d:\\ of hv1", Severity.WARNING)
     assert "163.8 MiB if 2 machines are backed up at once" in finding.message
     assert finding.hint.startswith("nothing has to be done; 1 bytes more")
-    assert list(of_members(observed, [make_vm("erp").key])) == []
+    assert list(of_members(observed, [make_vm("erp").key], headroom(observed))) == []
 
 
 def test_a_machine_that_does_not_fit_alone_is_held_and_the_volume_says_why(

@@ -24,6 +24,7 @@ from reconciler.model.requirements import (
 )
 from reconciler.plan.actions import Finding, Plan, Severity
 from reconciler.plan.consistency import VSS_COMPONENT
+from reconciler.plan.headroom import headroom
 from reconciler.plan.prerequisites import of_hosts, of_members
 from reconciler.plan.prerequisites.recovery import (
     RecoveryTarget,
@@ -250,8 +251,8 @@ def test_a_plan_tells_only_of_its_members(make_vm: MakeVm, make_observed: MakeOb
     wrong, right = on(make_vm("a"), r"\\10.0.0.7\v\a.vhdx"), make_vm("b")
     observed = make_observed(wrong, right)
 
-    assert [f.about for f in of_members(observed, [wrong.key])] == ["a"]
-    assert list(of_members(observed, [right.key])) == []
+    assert [f.about for f in of_members(observed, [wrong.key], headroom(observed))] == ["a"]
+    assert list(of_members(observed, [right.key], headroom(observed))) == []
 
 
 def test_a_plan_tells_of_prerequisites(
