@@ -14,10 +14,11 @@ from reconciler.errors import (
     Retry,
 )
 from reconciler.execute.capture import is_sealed
-from reconciler.execute.followed_host import FollowedHost, Whereabouts
+from reconciler.execute.followed_host import FollowedHost
 from reconciler.execute.heartbeat import heartbeat
 from reconciler.execute.meter import Meter
 from reconciler.execute.outcome import Outcome, Result, Verdict
+from reconciler.execute.owning_node import Whereabouts
 from reconciler.execute.requests import answering, close_unbegun
 from reconciler.execute.steps import KINDS, step
 from reconciler.execute.workbench import PolicyStamp, Tools, Workbench
